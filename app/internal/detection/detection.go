@@ -1,0 +1,92 @@
+// Package detection holds the nouns of the service and its rules: what a client reports, what is known about where it is,
+// what is committed, and the errors every layer speaks in. It knows no transport, no database and no encoding but JSON.
+package detection
+
+import (
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/geo"
+)
+
+// Detection is one object seen by an AI in one image, with the position computed for it.
+type Detection struct {
+	ID           string    `json:"detection_id"` // UUID version 7: sorts by the time of acceptance
+	ReceivedAt   time.Time `json:"received_at"`  // when this service accepted it, UTC
+	SeenAt       time.Time `json:"timestamp"`    // when the image was taken, UTC
+	ObjectClass  string    `json:"object_class"`
+	AIConfidence float64   `json:"ai_confidence"` // 0..1, as the AI reported it
+	Source       string    `json:"source"`
+	CameraID     string    `json:"camera_id"`
+	PixelX       float64   `json:"pixel_x"` // px, right from the left edge of the image
+	PixelY       float64   `json:"pixel_y"` // px, down from the upper edge
+	Sensor       Sensor    `json:"sensor_metadata"`
+	Datum        Datum     `json:"altitude_datum"`
+	Image        *Image    `json:"image,omitempty"` // nil when no image came with it
+	Fix          Fix       `json:"fix"`
+	ReportedBy   string    `json:"reported_by"` // subject of the client's token
+}
+
+// Image says which picture a detection was made in. The picture itself is not kept.
+type Image struct {
+	SHA256 string `json:"sha256"` // lower-case hex
+	Bytes  int64  `json:"bytes"`  // size after base64 decoding
+}
+
+// Fix is a position on the ground with its stated error.
+type Fix struct {
+	LatDeg           float64  `json:"lat"`
+	LonDeg           float64  `json:"lon"`
+	HAEMetres        *float64 `json:"hae_m"` // nil when the datum does not tell the height of the ground (AGL)
+	CE90Metres       float64  `json:"ce90_m"`
+	LE90Metres       float64  `json:"le90_m"`
+	SlantRangeMetres float64  `json:"slant_range_m"`
+	DepressionDeg    float64  `json:"depression_deg"`
+	Flag             geo.Flag `json:"flag"`
+	Method           string   `json:"method"` // MethodRayEllipsoid
+	Ellipse          Ellipse  `json:"ellipse"`
+}
+
+// Ellipse is the horizontal 90 % error ellipse: full axes in metres, bearing of the major axis clockwise from true north.
+type Ellipse struct {
+	MajorMetres float64 `json:"major_m"`
+	MinorMetres float64 `json:"minor_m"`
+	BearingDeg  float64 `json:"bearing_deg"`
+}
+
+// MethodRayEllipsoid is a single-image fix: the pixel's ray met with the WGS-84 ellipsoid at the height of the ground.
+const MethodRayEllipsoid = "ray-ellipsoid"
+
+// Record is a detection as it is committed.
+type Record struct {
+	Detection Detection `json:"detection"`
+	// Deliver says that the event is owed to TAK.
+	Deliver bool `json:"deliver"`
+	// Owner is the pod that delivers it while its lease lasts; empty means that any live pod may claim it.
+	Owner string `json:"owner,omitempty"`
+}
+
+// Outcome is how the delivery of a detection to TAK ended.
+type Outcome string
+
+// The outcomes of a delivery.
+const (
+	Delivered    Outcome = "delivered"   // TAK read it
+	DeadLettered Outcome = "dead_letter" // it cannot be encoded or is refused; an operator decides
+)
+
+// Delivery is one confirmed outcome, reported to the store.
+type Delivery struct {
+	ID      string    `json:"detection_id"`
+	Outcome Outcome   `json:"outcome"`
+	At      time.Time `json:"at"`
+	Reason  string    `json:"reason,omitempty"` // for dead letters
+}
+
+// Durability is where an accepted detection was committed before the client got its answer.
+type Durability string
+
+// The two answers of an accepted detection.
+const (
+	InStore Durability = "store" // in the store: survives the loss of this pod (201)
+	InPod   Durability = "pod"   // on this pod's disk only, until the store is back (202)
+)

@@ -1,0 +1,189 @@
+package detection
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Datum says what heights are measured from.
+type Datum string
+
+// The datums a client may use.
+const (
+	AGL Datum = "AGL" // above the ground at the camera, or any reference that camera and ground share; the default
+	MSL Datum = "MSL" // above mean sea level, the EGM96 geoid
+	HAE Datum = "HAE" // above the WGS-84 ellipsoid, as CoT wants it
+)
+
+// Sensor is where the camera was, where it looked and how it maps the scene to pixels.
+// Heading is clockwise from true north, pitch is positive up (-90 looks straight down), roll is about the optical axis,
+// positive with the right side down. All angles are in degrees.
+type Sensor struct {
+	LatDeg          float64  `json:"location_lat"`
+	LonDeg          float64  `json:"location_lon"`
+	ElevationMetres float64  `json:"location_elevation"` // in the altitude datum
+	HeadingDeg      float64  `json:"heading"`
+	PitchDeg        float64  `json:"pitch"`
+	RollDeg         float64  `json:"roll"`
+	FocalLengthPx   float64  `json:"focal_length"`
+	SensorWidthMM   *float64 `json:"sensor_width_mm,omitempty"`
+	SensorHeightMM  *float64 `json:"sensor_height_mm,omitempty"`
+	ImageWidthPx    int      `json:"image_width"`
+	ImageHeightPx   int      `json:"image_height"`
+	GroundMetres    float64  `json:"ground_elevation"` // height of the ground at the object, in the altitude datum
+}
+
+// Input is what a client reports, validated.
+type Input struct {
+	Image        *Image
+	PixelX       float64
+	PixelY       float64
+	ObjectClass  string
+	AIConfidence float64
+	Source       string
+	CameraID     string
+	SeenAt       time.Time
+	Sensor       Sensor
+	Datum        Datum
+	Warnings     []string // what was accepted but looks like a mistake
+}
+
+// wireInput is the request body. Pointers tell absent fields from zeros.
+type wireInput struct {
+	ImageBase64     *string     `json:"image_base64"`
+	PixelX          *float64    `json:"pixel_x"`
+	PixelY          *float64    `json:"pixel_y"`
+	ObjectClass     *string     `json:"object_class"`
+	AIConfidence    *float64    `json:"ai_confidence"`
+	Source          *string     `json:"source"`
+	CameraID        *string     `json:"camera_id"`
+	Timestamp       *string     `json:"timestamp"`
+	Sensor          *wireSensor `json:"sensor_metadata"`
+	AltitudeDatum   *Datum      `json:"altitude_datum"`
+	GroundElevation *float64    `json:"ground_elevation"`
+}
+
+type wireSensor struct {
+	Lat            *float64 `json:"location_lat"`
+	Lon            *float64 `json:"location_lon"`
+	Elevation      *float64 `json:"location_elevation"`
+	Heading        *float64 `json:"heading"`
+	Pitch          *float64 `json:"pitch"`
+	Roll           *float64 `json:"roll"`
+	FocalLength    *float64 `json:"focal_length"`
+	SensorWidthMM  *float64 `json:"sensor_width_mm"`
+	SensorHeightMM *float64 `json:"sensor_height_mm"`
+	ImageWidth     *int     `json:"image_width"`
+	ImageHeight    *int     `json:"image_height"`
+}
+
+// ParseInput decodes and validates one detection in JSON. The error is an *Error that names the field.
+// Fields it does not know are not an error, because clients send more than we read; the first of them is a warning.
+func ParseInput(body []byte) (Input, error) {
+	return parse(body, false)
+}
+
+// ParseView is ParseInput for callers who only want a position: what says where the camera looks is required, who saw what
+// and when may be absent.
+func ParseView(body []byte) (Input, error) {
+	return parse(body, true)
+}
+
+func parse(body []byte, viewOnly bool) (Input, error) {
+	var wire wireInput
+	warnings, err := decode(body, &wire)
+	if err != nil {
+		return Input{}, err
+	}
+	in, err := wire.validate(viewOnly)
+	in.Warnings = append(warnings, in.Warnings...)
+	return in, err
+}
+
+func decode(body []byte, wire *wireInput) (warnings []string, err error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(wire)
+	if err == nil {
+		if _, extra := dec.Token(); extra != io.EOF {
+			return nil, &Error{Code: CodeMalformed, Message: "more data after the JSON object; send one detection a request"}
+		}
+		return nil, nil
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		*wire = wireInput{}
+		if err := json.Unmarshal(body, wire); err != nil {
+			return nil, decodeError(body, err)
+		}
+		return []string{"unknown field " + name + " was ignored; check its spelling"}, nil
+	}
+	return nil, decodeError(body, err)
+}
+
+// decodeError translates an error of encoding/json, naming the field where it can be told.
+func decodeError(body []byte, err error) *Error {
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		if wrongType.Field == "" {
+			return &Error{Code: CodeMalformed, Message: "the body must be a JSON object, not " + wrongType.Value}
+		}
+		return Invalid(wrongType.Field, "must be %s, not %s", jsonName(wrongType.Type.Kind().String()), wrongType.Value)
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return &Error{Code: CodeMalformed, Field: fieldBefore(body, syntax.Offset),
+			Message: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))}
+	}
+	return &Error{Code: CodeMalformed, Message: "not valid JSON: the body ends too early or is empty"}
+}
+
+func jsonName(kind string) string {
+	switch kind {
+	case "float64":
+		return "a number"
+	case "int":
+		return "a whole number"
+	case "string":
+		return "a string"
+	default:
+		return "an object"
+	}
+}
+
+// fieldBefore returns the last object key that starts before the offset. NaN and Infinity, which some languages write,
+// end here: they are no JSON, and their writer wants to know which field it was.
+func fieldBefore(body []byte, offset int64) string {
+	text := body[:min(int(offset), len(body))]
+	colon := bytes.LastIndexByte(text, ':')
+	if colon < 0 {
+		return ""
+	}
+	key := bytes.TrimRight(text[:colon], " \t\r\n")
+	if !bytes.HasSuffix(key, []byte{'"'}) {
+		return ""
+	}
+	key = key[:len(key)-1]
+	start := bytes.LastIndexByte(key, '"')
+	if start < 0 || len(key)-start > 64 {
+		return ""
+	}
+	return string(key[start+1:])
+}
+
+// hashImage says what a base64 picture is without keeping it decoded.
+func hashImage(text string) (*Image, error) {
+	hash := sha256.New()
+	n, err := io.Copy(hash, base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+	if err != nil {
+		return nil, Invalid("image_base64", "is not standard base64 (no data: prefix, padded with =)")
+	}
+	return &Image{SHA256: hex.EncodeToString(hash.Sum(nil)), Bytes: n}, nil
+}

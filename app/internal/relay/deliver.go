@@ -1,0 +1,136 @@
+package relay
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+const (
+	// windowSize is how many events may be unconfirmed at once: few enough that a resend after a lost link is cheap.
+	windowSize = 64
+	// backoffFirst and backoffMax bound the pause after a failure. ATAK itself retries each 15 s.
+	backoffFirst = 250 * time.Millisecond
+	backoffMax   = 15 * time.Second
+	// idlePoll is how often an idle loop looks for work that nobody announced, such as adopted rows.
+	idlePoll = time.Second
+)
+
+// deliver pushes the queue to TAK, window by window, for ever: an outage of any length drops nothing.
+func (r *Relay) deliver(ctx context.Context) {
+	var link Link
+	defer func() {
+		if link != nil {
+			_ = link.Close() // the server has confirmed what was marked delivered; nothing is owed to this link
+		}
+	}()
+	pause := backoff{}
+	for ctx.Err() == nil {
+		next, err := r.deliverWindow(ctx, link)
+		link = next
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			r.takIs(false, err)
+			wait(ctx, pause.next(), nil)
+		default:
+			pause.reset()
+		}
+	}
+}
+
+// deliverWindow sends one window over link, dialling it when it is nil, and waits for work when there is none.
+// It returns the link to go on with, nil after a failure.
+func (r *Relay) deliverWindow(ctx context.Context, link Link) (Link, error) {
+	if link == nil {
+		fresh, err := r.opts.Dial(ctx)
+		if err != nil {
+			r.metrics.failed.Add(float64(r.pending()))
+			return nil, err
+		}
+		link = fresh
+	}
+	r.takIs(true, nil)
+	records, _, err := r.opts.Queue.Undelivered(ctx, 0, windowSize)
+	if err != nil {
+		return link, err
+	}
+	if len(records) == 0 {
+		return r.idle(ctx, link)
+	}
+	events, delivered, dead := r.encode(records)
+	if err := link.Send(ctx, events); err != nil {
+		r.metrics.failed.Add(float64(len(events)))
+		_ = link.Close() // Send's error is the one that tells what happened
+		return nil, err
+	}
+	if err := r.opts.Queue.MarkDelivered(ctx, append(delivered, dead...)); err != nil {
+		return link, err
+	}
+	r.metrics.pushed.Add(float64(len(events)))
+	wake(r.unsynced)
+	return link, nil
+}
+
+// idle waits for work and notices a link that dies meanwhile: an empty Send says whether it is alive.
+func (r *Relay) idle(ctx context.Context, link Link) (Link, error) {
+	wait(ctx, idlePoll, r.undeliver)
+	if err := link.Send(ctx, nil); err != nil {
+		_ = link.Close()
+		return nil, err
+	}
+	return link, nil
+}
+
+func (r *Relay) pending() int64 { return min(r.opts.Queue.Depth().Undelivered, windowSize) }
+
+// encode renders the events. One that cannot be encoded will never be: it goes to the dead letters, not round for ever.
+func (r *Relay) encode(records []detection.Record) (events [][]byte, delivered, dead []detection.Delivery) {
+	now := r.opts.Now()
+	for _, record := range records {
+		id := record.Detection.ID
+		event, err := r.opts.Encode(record.Detection, now)
+		if err != nil {
+			r.log.Error("encode the CoT event; it goes to the dead letters", "detection_id", id, "error", err)
+			dead = append(dead, detection.Delivery{ID: id, Outcome: detection.DeadLettered, At: now, Reason: err.Error()})
+			continue
+		}
+		events = append(events, event)
+		delivered = append(delivered, detection.Delivery{ID: id, Outcome: detection.Delivered, At: now})
+	}
+	return events, delivered, dead
+}
+
+func (r *Relay) takIs(up bool, cause error) {
+	if r.takDown.Swap(!up) == !up {
+		return
+	}
+	if up {
+		r.log.Info("TAK is connected", "queued", r.opts.Queue.Depth().Undelivered)
+		return
+	}
+	r.log.Warn("TAK is lost; events are kept and sent when it is back", "error", cause)
+}
+
+// backoff doubles a pause up to backoffMax, with jitter so that pods do not come back all at once.
+type backoff struct{ last time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, backoffFirst), backoffMax)
+	return b.last/2 + rand.N(b.last/2)
+}
+
+func (b *backoff) reset() { b.last = 0 }
+
+// wait returns when the time is over, something arrives on wakeUp or ctx ends.
+func wait(ctx context.Context, d time.Duration, wakeUp <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-wakeUp:
+	case <-ctx.Done():
+	}
+}

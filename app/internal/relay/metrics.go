@@ -1,0 +1,34 @@
+package relay
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+type metrics struct {
+	pushed, failed, synced prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, queue detection.Queue) metrics {
+	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "offline_queue_depth",
+		Help: "Detections in this pod's queue that TAK, or the store, has not confirmed yet.",
+	}, func() float64 {
+		depth := queue.Depth()
+		return float64(max(depth.Undelivered, depth.Unstored))
+	})
+	return metrics{
+		pushed: f.NewCounter(prometheus.CounterOpts{
+			Name: "tak_push_success_total", Help: "Events that TAK has read.",
+		}),
+		failed: f.NewCounter(prometheus.CounterOpts{
+			Name: "tak_push_failure_total", Help: "Attempts to push an event that failed; each event counts in each attempt.",
+		}),
+		synced: f.NewCounter(prometheus.CounterOpts{
+			Name: "offline_queue_sync_total", Help: "Detections that left the queue: stored, delivered and confirmed.",
+		}),
+	}
+}

@@ -1,0 +1,154 @@
+// Package relay carries detections from this pod to the store and to TAK, and sees to it that none is lost on the way:
+// what was accepted stays in the pod's queue until the store has it and TAK has read it. It sees interfaces only.
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+// Link is one connection to a TAK server.
+type Link interface {
+	// Send delivers the events in order. nil means that the server has read all of them.
+	Send(ctx context.Context, events [][]byte) error
+	Close() error
+}
+
+// Options are what a Relay needs. All fields but Dial are required.
+type Options struct {
+	Queue detection.Queue
+	Store detection.Store
+	// Dial opens a link to TAK; nil means that nothing is delivered.
+	Dial   func(ctx context.Context) (Link, error)
+	Encode func(d detection.Detection, now time.Time) ([]byte, error)
+	Owner  string // this pod, unique among the live ones
+
+	Lease        time.Duration // how long the store waits for this pod before others deliver its events
+	StoreTimeout time.Duration // of one call to the store
+
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time
+}
+
+// Relay is the journal of a pod. Its methods are safe for concurrent use.
+type Relay struct {
+	opts    Options
+	metrics metrics
+	log     *slog.Logger
+
+	storeDown atomic.Bool
+	takDown   atomic.Bool
+	undeliver chan struct{} // something to deliver
+	unsynced  chan struct{} // something to tell the store
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// New makes a Relay and starts its loops. Stop ends them.
+func New(opts Options) *Relay {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Relay{
+		opts: opts, log: opts.Logger.With("component", "relay"),
+		undeliver: make(chan struct{}, 1), unsynced: make(chan struct{}, 1), stop: cancel,
+	}
+	r.metrics = newMetrics(opts.Registerer, opts.Queue)
+	r.takDown.Store(opts.Dial != nil)
+	r.done.Go(func() { r.syncStore(ctx) })
+	if opts.Dial != nil {
+		r.done.Go(func() { r.deliver(ctx) })
+	}
+	return r
+}
+
+// Accept makes a detection durable: in the store, or in this pod's queue while the store cannot be reached.
+// It returns detection.ErrFull or detection.ErrUnavailable when neither can take it.
+func (r *Relay) Accept(ctx context.Context, d detection.Detection) (detection.Durability, error) {
+	record := detection.Record{Detection: d, Deliver: r.opts.Dial != nil, Owner: r.opts.Owner}
+	stored, err := r.commit(ctx, record)
+	if err != nil {
+		return "", err
+	}
+	if stored && !record.Deliver {
+		return detection.InStore, nil
+	}
+	err = r.opts.Queue.Put(ctx, []detection.Queued{{Record: record, Stored: stored}})
+	if err != nil && !stored {
+		return "", err
+	}
+	if err != nil { // the store has it; this pod, or another, claims it from there when there is room
+		r.log.Warn("queue a stored detection", "detection_id", d.ID, "error", err)
+	}
+	if !stored {
+		wake(r.unsynced)
+	}
+	wake(r.undeliver)
+	if stored {
+		return detection.InStore, nil
+	}
+	return detection.InPod, nil
+}
+
+// commit tries the store, unless it is known to be away: then no request waits for a time-out.
+func (r *Relay) commit(ctx context.Context, record detection.Record) (stored bool, err error) {
+	if r.storeDown.Load() {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
+	defer cancel()
+	err = r.opts.Store.Commit(ctx, []detection.Record{record})
+	if err == nil {
+		return true, nil
+	}
+	if !isUnavailable(err) {
+		return false, err
+	}
+	r.storeIs(false, err)
+	return false, nil
+}
+
+// State is what a Relay says of itself for the readiness answer.
+type State struct {
+	Store string               // "up" or "down"
+	TAK   string               // "up", "down" or "off"
+	Queue detection.QueueDepth // what is waiting
+}
+
+// State reports the last known state of the store and of TAK.
+func (r *Relay) State() State {
+	s := State{Store: upOrDown(r.storeDown.Load()), TAK: upOrDown(r.takDown.Load()), Queue: r.opts.Queue.Depth()}
+	if r.opts.Dial == nil {
+		s.TAK = "off"
+	}
+	return s
+}
+
+// Stop ends delivery, hands what is left to the store until ctx ends, and gives up this pod's leases.
+// No Accept may run any more.
+func (r *Relay) Stop(ctx context.Context) error {
+	r.stop()
+	r.done.Wait()
+	return r.handOver(ctx)
+}
+
+func upOrDown(down bool) string {
+	if down {
+		return "down"
+	}
+	return "up"
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
