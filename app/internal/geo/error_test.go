@@ -1,0 +1,242 @@
+package geo
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/spatial/r3"
+)
+
+// TestJacobian compares the analytic error ellipse with central differences of the intersection itself.
+func TestJacobian(t *testing.T) {
+	for _, pitch := range []float64{-90, -60, -30, -18} {
+		camera := testCamera(-33, 151, 200)
+		camera.PitchDeg, camera.RollDeg = pitch, -12
+		const u, v, surface = 400.0, 900.0, 20.0
+		fix, err := Locate(camera, u, v, surface, DefaultSigmas())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, at := newView(camera, u, v), FrameAt(fix.Point)
+		sigmas := DefaultSigmas().byInput()
+		var sum covariance2
+		for k := range sigmas {
+			const step = 1e-3
+			var plus, minus deviations
+			plus[k], minus[k] = step*sigmas[k], -step*sigmas[k]
+			a, b := w.displaced(at, fix.Hit, &plus), w.displaced(at, fix.Hit, &minus)
+			sum.add((a.east-b.east)/(2*step), (a.north-b.north)/(2*step))
+		}
+		want := sum.ellipse()
+		if math.Abs(fix.Ellipse.SigmaMajorMetres/want.SigmaMajorMetres-1) > 1e-4 ||
+			math.Abs(fix.Ellipse.SigmaMinorMetres/want.SigmaMinorMetres-1) > 1e-4 ||
+			math.Abs(fix.Ellipse.MajorAzimuthDeg-want.MajorAzimuthDeg) > 0.05 {
+			t.Errorf("pitch %v: %+v, differences give %+v", pitch, fix.Ellipse, want)
+		}
+	}
+}
+
+// TestDefaultSigmasAgreeWithTheField: 12.0 and 17.3 m were measured (see DefaultSigmas) at slant ranges of 56 to 255 m.
+func TestDefaultSigmasAgreeWithTheField(t *testing.T) {
+	for _, slant := range []float64{56, 100, 150, 255} {
+		camera := testCamera(34, -84, 0)
+		camera.Position.HAEMetres = slant * math.Sqrt2 / 2
+		fix, err := Locate(camera, camera.CxPx, camera.CyPx, 0, DefaultSigmas())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("slant %3.0f m: CE90 %.1f m, LE90 %.1f m", slant, fix.CE90Metres, fix.LE90Metres)
+		if !(fix.CE90Metres > 12 && fix.CE90Metres < 20) {
+			t.Errorf("slant %v m: CE90 %v m, want 12 to 20", slant, fix.CE90Metres)
+		}
+	}
+}
+
+// TestCoverage is the promise of the CE90: of many measurements with errors as stated, the truth lies within it in 90 %.
+// The noise does not come from the generator of the sampled method.
+func TestCoverage(t *testing.T) {
+	tests := []struct {
+		name                string
+		height, pitch, roll float64
+		u, v                float64
+		method              Method
+		low, high           float64 // %
+	}{
+		{"nadir", 120, -90, 0, 960, 540, Linear, 88, 92},
+		{"nadir, corner", 120, -90, 0, 100, 100, Linear, 88, 92},
+		{"60 down", 120, -60, 0, 960, 540, Linear, 88, 92},
+		{"45 down, rolled, corner", 80, -45, 10, 1800, 1000, Linear, 88, 92},
+		{"30 down", 100, -30, 0, 960, 540, Linear, 88, 92},
+		{"20 down, low", 40, -20, 0, 960, 540, Linear, 88, 92},
+		{"12 down, high", 2000, -12, 0, 960, 540, Linear, 88, 92},
+		{"8 down", 120, -8, 0, 960, 540, Sampled, 86, 94},
+		{"4 down, high", 1000, -4, 0, 960, 540, Sampled, 86, 94},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			camera := testCamera(52, 13, 137)
+			camera.Position.HAEMetres, camera.PitchDeg, camera.RollDeg = tt.height, tt.pitch, tt.roll
+			noise := rand.New(rand.NewPCG(uint64(i), 7))
+			percent := coverage(t, camera, tt.u, tt.v, tt.method, noise)
+			t.Logf("%.1f %% within CE90", percent)
+			if percent < tt.low || percent > tt.high {
+				t.Errorf("%.1f %% of the truths lie within the CE90, want %v to %v", percent, tt.low, tt.high)
+			}
+		})
+	}
+}
+
+// coverage measures a true pose many times, with errors as DefaultSigmas states them.
+func coverage(t *testing.T, truth Camera, u, v float64, method Method, noise *rand.Rand) (percent float64) {
+	t.Helper()
+	hit, err := truth.GroundHit(u, v, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	measurements, within, other := 4000, 0, 0
+	if method == Sampled {
+		measurements = 1000
+	}
+	s := DefaultSigmas()
+	for range measurements {
+		camera := truth
+		camera.Position = LatLonHAEFromECEF(FrameAt(truth.Position).ECEF(r3.Vec{
+			X: s.CameraHorizontalMetres * noise.NormFloat64(),
+			Y: s.CameraHorizontalMetres * noise.NormFloat64(),
+			Z: s.CameraVerticalMetres * noise.NormFloat64(),
+		}))
+		camera.HeadingDeg += s.HeadingDeg * noise.NormFloat64()
+		camera.PitchDeg += s.PitchDeg * noise.NormFloat64()
+		camera.RollDeg += s.RollDeg * noise.NormFloat64()
+		focal := 1 + s.FocalRatio*noise.NormFloat64()
+		camera.FxPx, camera.FyPx = camera.FxPx*focal, camera.FyPx*focal
+		fix, err := Locate(camera, u+s.PixelPx*noise.NormFloat64(), v+s.PixelPx*noise.NormFloat64(),
+			s.GroundHeightMetres*noise.NormFloat64(), s)
+		if err != nil {
+			continue // no position is an honest answer to an unlucky measurement, but it counts as not covered
+		}
+		if fix.Method != method {
+			other++
+		}
+		if HorizontalDistanceMetres(fix.Point, hit.Point) <= fix.CE90Metres {
+			within++
+		}
+	}
+	if other > measurements/10 {
+		t.Errorf("%d of %d fixes were not %s", other, measurements, method)
+	}
+	return 100 * float64(within) / float64(measurements)
+}
+
+// TestSampledAgreesWithLinear runs both methods where both hold.
+func TestSampledAgreesWithLinear(t *testing.T) {
+	camera := testCamera(5, 5, 300)
+	camera.PitchDeg = -40
+	fix, err := Locate(camera, 700, 300, 0, DefaultSigmas())
+	if err != nil || fix.Method != Linear {
+		t.Fatal(fix, err)
+	}
+	w := newView(camera, 700, 300)
+	ce90, ellipse, err := w.sampledEllipse(fix.Hit, DefaultSigmas().byInput())
+	if err != nil || math.Abs(ce90/fix.CE90Metres-1) > 0.1 || math.Abs(ellipse.CE90Metres()/ce90-1) > 1e-9 ||
+		math.Abs(ellipse.MajorAzimuthDeg-fix.Ellipse.MajorAzimuthDeg) > 5 {
+		t.Errorf("sampled %v %+v (%v), linear %v %+v", ce90, ellipse, err, fix.CE90Metres, fix.Ellipse)
+	}
+}
+
+func TestSampledIsDeterministic(t *testing.T) {
+	camera := testCamera(5, 5, 300)
+	camera.PitchDeg = -7
+	first, err := Locate(camera, 960, 540, 0, DefaultSigmas())
+	if err != nil || first.Method != Sampled {
+		t.Fatal(first, err)
+	}
+	if again, _ := Locate(camera, 960, 540, 0, DefaultSigmas()); again != first {
+		t.Errorf("%+v, then %+v", first, again)
+	}
+	if exact, err := Locate(camera, 960, 540, 0, Sigmas{}); err != nil || exact.CE90Metres > 1e-6 {
+		t.Errorf("without sensor errors: %+v, %v", exact, err)
+	}
+}
+
+// FuzzLocate looks for numbers that panic, or that give a position which is not one.
+func FuzzLocate(f *testing.F) {
+	f.Add(48.0, 11.0, 100.0, 0.0, 30.0, -45.0, 0.0, 1200.0, 10.0, 10.0)
+	f.Add(90.0, 180.0, 1e5, -1e4, 720.0, -90.0, 180.0, 1e-300, 1e300, -1e300)
+	f.Add(-90.0, -180.0, 1e300, 1e299, 0.0, -0.5, 0.0, 1e300, 0.0, 0.0)
+	f.Add(0.0, 0.0, 1.0, -7e6, 0.0, -1.0, 0.0, 1.0, 0.0, 0.0)
+	f.Add(0.0, 0.0, math.NaN(), 0.0, 0.0, math.Inf(-1), 0.0, 1.0, 0.0, 0.0)
+	f.Add(0.0, 0.0, 3.0, 0.0, 0.0, -3.0, 0.0, 1000.0, 0.0, 0.0)
+	f.Fuzz(func(t *testing.T, lat, lon, hae, surface, heading, pitch, roll, focal, u, v float64) {
+		camera := CameraForImage(1920, 1080, focal)
+		camera.Position = LatLonHAE{LatDeg: lat, LonDeg: lon, HAEMetres: hae}
+		camera.HeadingDeg, camera.PitchDeg, camera.RollDeg = heading, pitch, roll
+		fix, err := Locate(camera, u, v, surface, DefaultSigmas())
+		if err != nil {
+			if fix != (Fix{}) {
+				t.Errorf("a position beside an error: %+v, %v", fix, err)
+			}
+			return
+		}
+		for _, x := range []float64{fix.CE90Metres, fix.LE90Metres, fix.Ellipse.SigmaMajorMetres, fix.Ellipse.SigmaMinorMetres,
+			fix.Ellipse.MajorAzimuthDeg, fix.DepressionDeg, fix.GrazingDeg} {
+			if !isFinite(x) || x < 0 {
+				t.Errorf("%g in %+v", x, fix)
+			}
+		}
+		if !fix.Point.Valid() || !(fix.SlantRangeMetres > 0 && fix.SlantRangeMetres <= MaxSlantRangeMetres) ||
+			!(fix.GrazingDeg >= MinGrazingDeg) {
+			t.Errorf("no position: %+v", fix)
+		}
+	})
+}
+
+func BenchmarkGroundHit(b *testing.B) {
+	camera := testCamera(48, 11, 30)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := camera.GroundHit(700, 300, 20); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLocateLinear(b *testing.B) { benchmarkLocate(b, -45, Linear) }
+
+func BenchmarkLocateSampled(b *testing.B) { benchmarkLocate(b, -7, Sampled) }
+
+func benchmarkLocate(b *testing.B, pitch float64, method Method) {
+	camera, sigmas := testCamera(48, 11, 30), DefaultSigmas()
+	camera.PitchDeg = pitch
+	b.ReportAllocs()
+	for b.Loop() {
+		if fix, err := Locate(camera, 960, 540, 20, sigmas); err != nil || fix.Method != method {
+			b.Fatal(fix, err)
+		}
+	}
+}
+
+func BenchmarkGeoidUndulation(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = GeoidUndulationMetres(48.1, 11.2)
+	}
+}
+
+// TestHotPathDoesNotAllocate keeps the benchmark's promise in every test run.
+func TestHotPathDoesNotAllocate(t *testing.T) {
+	camera, sigmas := testCamera(48, 11, 30), DefaultSigmas()
+	shallow := camera
+	shallow.PitchDeg = -7
+	for name, locate := range map[string]func(){
+		"ground hit": func() { _, _ = camera.GroundHit(700, 300, 20) },
+		"linear":     func() { _, _ = Locate(camera, 700, 300, 20, sigmas) },
+		"sampled":    func() { _, _ = Locate(shallow, 960, 540, 20, sigmas) },
+		"geoid":      func() { _ = HAEFromMSL(48, 11, 500) },
+	} {
+		if n := testing.AllocsPerRun(20, locate); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
