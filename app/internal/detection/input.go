@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Datum says what heights are measured from.
@@ -109,6 +111,9 @@ func parse(body []byte, viewOnly bool) (Input, error) {
 }
 
 func decode(body []byte, wire *wireInput) (warnings []string, err error) {
+	if !utf8.Valid(body) { // encoding/json would put U+FFFD in its place and say nothing
+		return nil, &Error{Code: CodeMalformed, Message: "the body is not valid UTF-8"}
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	err = dec.Decode(wire)
@@ -123,7 +128,7 @@ func decode(body []byte, wire *wireInput) (warnings []string, err error) {
 		if err := json.Unmarshal(body, wire); err != nil {
 			return nil, decodeError(body, err)
 		}
-		return []string{"unknown field " + name + " was ignored; check its spelling"}, nil
+		return []string{fmt.Sprintf("unknown field %.64s was ignored; check its spelling", name)}, nil
 	}
 	return nil, decodeError(body, err)
 }
@@ -135,47 +140,35 @@ func decodeError(body []byte, err error) *Error {
 		if wrongType.Field == "" {
 			return &Error{Code: CodeMalformed, Message: "the body must be a JSON object, not " + wrongType.Value}
 		}
-		return Invalid(wrongType.Field, "must be %s, not %s", jsonName(wrongType.Type.Kind().String()), wrongType.Value)
+		return wrongTypeError(wrongType)
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return &Error{Code: CodeMalformed, Field: fieldBefore(body, syntax.Offset),
+		return &Error{Code: CodeMalformed, Field: brokenField(body),
 			Message: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))}
 	}
 	return &Error{Code: CodeMalformed, Message: "not valid JSON: the body ends too early or is empty"}
 }
 
-func jsonName(kind string) string {
+func wrongTypeError(err *json.UnmarshalTypeError) *Error {
+	want := jsonName(err.Type.Kind())
+	if number, ok := strings.CutPrefix(err.Value, "number "); ok { // the literal, which may be as long as the body
+		return Invalid(err.Field, "must be %s in the range of its type, got %.40s", want, number)
+	}
+	return Invalid(err.Field, "must be %s, not %s", want, err.Value)
+}
+
+func jsonName(kind reflect.Kind) string {
 	switch kind {
-	case "float64":
+	case reflect.Float64:
 		return "a number"
-	case "int":
+	case reflect.Int:
 		return "a whole number"
-	case "string":
+	case reflect.String:
 		return "a string"
 	default:
 		return "an object"
 	}
-}
-
-// fieldBefore returns the last object key that starts before the offset. NaN and Infinity, which some languages write,
-// end here: they are no JSON, and their writer wants to know which field it was.
-func fieldBefore(body []byte, offset int64) string {
-	text := body[:min(int(offset), len(body))]
-	colon := bytes.LastIndexByte(text, ':')
-	if colon < 0 {
-		return ""
-	}
-	key := bytes.TrimRight(text[:colon], " \t\r\n")
-	if !bytes.HasSuffix(key, []byte{'"'}) {
-		return ""
-	}
-	key = key[:len(key)-1]
-	start := bytes.LastIndexByte(key, '"')
-	if start < 0 || len(key)-start > 64 {
-		return ""
-	}
-	return string(key[start+1:])
 }
 
 // hashImage says what a base64 picture is without keeping it decoded.

@@ -2,7 +2,9 @@ package detection
 
 import (
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -75,10 +77,19 @@ func (c *checker) text(field string, value *string) string {
 	if c.absent(field, value == nil) {
 		return ""
 	}
-	if n := utf8.RuneCountInString(*value); n == 0 || n > maxText {
-		c.fail(field, "must have 1 to %d characters, got %d", maxText, n)
+	if n := utf8.RuneCountInString(*value); n > maxText || strings.TrimSpace(*value) == "" {
+		c.fail(field, "must have 1 to %d characters that are not all blank, got %d", maxText, n)
+	}
+	if i := strings.IndexFunc(*value, isForbidden); i >= 0 {
+		c.fail(field, "must not contain control characters, got one at byte %d", i)
 	}
 	return *value
+}
+
+// isForbidden says whether a character has no place in a name: XML 1.0 cannot carry it (section 2.2), or it changes the
+// order in which a terminal or a map shows what is around it.
+func isForbidden(r rune) bool {
+	return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF || unicode.Is(unicode.Bidi_Control, r)
 }
 
 func orZero(value *float64) *float64 {
@@ -106,15 +117,15 @@ func (w *wireInput) validate(viewOnly bool) (Input, error) {
 	in.Sensor.GroundMetres = c.optional("ground_elevation", w.GroundElevation, minHeightMetres, maxHeightMetres)
 	in.PixelX = c.number("pixel_x", w.PixelX, 0, float64(in.Sensor.ImageWidthPx))
 	in.PixelY = c.number("pixel_y", w.PixelY, 0, float64(in.Sensor.ImageHeightPx))
+	if c.err != nil { // before the picture, which costs the most to look at
+		return Input{}, c.err
+	}
 	if w.ImageBase64 != nil && *w.ImageBase64 != "" {
 		image, err := hashImage(*w.ImageBase64)
 		if err != nil {
 			return Input{}, err
 		}
 		in.Image = image
-	}
-	if c.err != nil {
-		return Input{}, c.err
 	}
 	return in, nil
 }
@@ -157,7 +168,7 @@ func (c *checker) datum(value *Datum) Datum {
 	switch *value {
 	case AGL, MSL, HAE:
 	default:
-		c.fail("altitude_datum", "must be AGL, MSL or HAE, got %q", *value)
+		c.fail("altitude_datum", "must be AGL, MSL or HAE, got %.40q", *value)
 	}
 	return *value
 }
@@ -173,10 +184,11 @@ func (c *checker) timestamp(value *string, warnings *[]string) time.Time {
 			c.fail("timestamp", "must be an RFC 3339 time such as 2026-02-15T12:00:00Z, got %.40q", *value)
 			return time.Time{}
 		}
-		*warnings = append(*warnings, fmt.Sprintf("timestamp %s has no zone and was taken as UTC", *value))
+		*warnings = append(*warnings, fmt.Sprintf("timestamp %.40s has no zone and was taken as UTC", *value))
 	}
+	t = t.UTC()
 	if t.Year() < 1970 || t.Year() > 9998 { // CoT has four digits for the year, and stale lies after it
 		c.fail("timestamp", "must lie between the years 1970 and 9998, got %d", t.Year())
 	}
-	return t.UTC()
+	return t
 }
