@@ -1,0 +1,82 @@
+{{/* Parts of a pod that the slots and the store share. */}}
+
+{{/* Pod fields: no API token, not root, where it may run. Input: root, group (the values `api` or `store`). */}}
+{{- define "detection-api.podFields" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 1000
+  runAsGroup: 1000
+  fsGroup: 1000
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+terminationGracePeriodSeconds: {{ .group.terminationGracePeriodSeconds }}
+{{- with .group.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .group.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .group.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .group.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Security context of a container: the restricted profile and a read-only root. */}}
+{{- define "detection-api.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* The three probes on the port named http. Input: the values `probes` of a group. */}}
+{{- define "detection-api.probes" -}}
+{{- range $name, $path := dict "startup" "/health" "liveness" "/health" "readiness" "/ready" }}
+{{ $name }}Probe:
+  httpGet:
+    path: {{ $path }}
+    port: http
+    scheme: HTTP
+  {{- toYaml (get $ $name) | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations that let Prometheus find the pod. Input: group, port. */}}
+{{- define "detection-api.podAnnotations" -}}
+{{- $scrape := dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics" -}}
+{{- toYaml (merge (deepCopy .group.podAnnotations) $scrape) -}}
+{{- end }}
+
+{{/* GOMEMLIMIT: a share of the memory limit, so that the collector works harder before the kernel kills. Nothing without a limit.
+     Input: the values of a group. */}}
+{{- define "detection-api.goMemLimit" -}}
+{{- with .resources.limits.memory }}
+- name: GOMEMLIMIT
+  value: {{ div (mul (include "detection-api.bytes" . | int64) $.goMemLimitPercent) 100 | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Environment variable from a Secret. Input: name, secret, key, optional. */}}
+{{- define "detection-api.secretEnv" -}}
+- name: {{ .name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secret }}
+      key: {{ .key }}
+      {{- if .optional }}
+      optional: true
+      {{- end }}
+{{- end }}

@@ -1,0 +1,69 @@
+{{/* Contradictions between values that a schema cannot see. Each message names the value and what it should be. */}}
+
+{{- define "detection-api.validate" -}}
+{{- include "detection-api.validateSlots" . -}}
+{{- include "detection-api.validatePods" . -}}
+{{- include "detection-api.validateService" . -}}
+{{- include "detection-api.validateSecrets" . -}}
+{{- end }}
+
+{{- define "detection-api.validateSlots" -}}
+{{- $values := .Values -}}
+{{- if lt ((get $values.slots $values.activeSlot).replicas | int) 1 -}}
+{{- fail (printf "slots.%s.replicas is 0 but activeSlot is %s: the active slot needs at least 1" $values.activeSlot $values.activeSlot) -}}
+{{- end -}}
+{{- $room := include "detection-api.bytes" $values.api.queueSizeLimit | int64 -}}
+{{- $grace := mul $values.api.terminationGracePeriodSeconds 1000 -}}
+{{- range $slot := list "blue" "green" -}}
+  {{- $config := include "detection-api.slotConfig" (dict "root" $ "slot" $slot) | fromJson -}}
+  {{- if ge ($config.queueMaxBytes | int64) $room -}}
+    {{- fail (printf "config.queueMaxBytes is %d in slot %s but api.queueSizeLimit is %s (%d bytes): the queue must be smaller than its volume, or the pod is evicted" ($config.queueMaxBytes | int64) $slot $values.api.queueSizeLimit $room) -}}
+  {{- end -}}
+  {{- if ge ($config.flagGreenCE90M | float64) ($config.flagYellowCE90M | float64) -}}
+    {{- fail (printf "config.flagGreenCE90M is %v in slot %s but config.flagYellowCE90M is %v: GREEN must be below YELLOW" $config.flagGreenCE90M $slot $config.flagYellowCE90M) -}}
+  {{- end -}}
+  {{- $shutdown := include "detection-api.milliseconds" $config.shutdownTimeout | int64 -}}
+  {{- if ge (add $shutdown (mul $values.api.preStopSleepSeconds 1000)) $grace -}}
+    {{- fail (printf "config.shutdownTimeout (%s in slot %s) and api.preStopSleepSeconds (%v s) must together be less than api.terminationGracePeriodSeconds (%v s)" $config.shutdownTimeout $slot $values.api.preStopSleepSeconds $values.api.terminationGracePeriodSeconds) -}}
+  {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "detection-api.validatePods" -}}
+{{- $strategy := .Values.api.strategy -}}
+{{- if and (has (toString $strategy.maxSurge) (list "0" "0%")) (has (toString $strategy.maxUnavailable) (list "0" "0%")) -}}
+{{- fail "api.strategy.maxSurge and api.strategy.maxUnavailable are both 0: one of them must be at least 1, or no rollout can move" -}}
+{{- end -}}
+{{- $labels := list "app" "slot" "app.kubernetes.io/instance" "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/part-of" -}}
+{{- $variables := list "POD_NAME" "GOMEMLIMIT" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
+{{- $variables = concat $variables (include "detection-api.configData" (dict "root" . "slot" "blue") | fromYaml | keys) -}}
+{{- range $group := list "api" "store" -}}
+  {{- $values := get $.Values $group -}}
+  {{- range $label := keys $values.podLabels -}}
+    {{- if has $label $labels }}{{ fail (printf "%s.podLabels.%s: selectors use this label, choose another one" $group $label) }}{{ end -}}
+  {{- end -}}
+  {{- $taken := $variables -}}
+  {{- range $values.extraEnv -}}
+    {{- if has .name $taken }}{{ fail (printf "%s.extraEnv: %s is set already, by the chart or twice in the list: each name may stand once" $group .name) }}{{ end -}}
+    {{- $taken = append $taken .name -}}
+  {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "detection-api.validateService" -}}
+{{- $service := .Values.service -}}
+{{- if and $service.nodePort (ne $service.type "NodePort") -}}
+{{- fail (printf "service.nodePort is %v but service.type is %s: set service.type=NodePort or service.nodePort=0" $service.nodePort $service.type) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "detection-api.validateSecrets" -}}
+{{- $secrets := .Values.secrets -}}
+{{- range $key, $value := omit $secrets.development "create" -}}
+  {{- if and $value (not $secrets.development.create) }}{{ fail (printf "secrets.development.%s is set but secrets.development.create is false: put the value into the existing Secret, or set secrets.development.create=true" $key) }}{{ end -}}
+{{- end -}}
+{{- $names := list $secrets.jwt.existingSecret $secrets.tak.existingSecret $secrets.store.existingSecret -}}
+{{- if ne (len (uniq $names)) 3 -}}
+{{- fail (printf "secrets.*.existingSecret must name three different Secrets, found %s" (join ", " $names)) -}}
+{{- end -}}
+{{- end }}
