@@ -1,0 +1,273 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+// memoryStore is a Store in memory that can be switched off. Only what the relay uses does anything.
+type memoryStore struct {
+	mu      sync.Mutex
+	down    bool
+	full    bool
+	order   []string
+	records map[string]detection.Record
+	outbox  map[string]string // id -> owner
+	alive   map[string]bool
+	dead    []string
+}
+
+func newMemoryStore() *memoryStore {
+	return &memoryStore{records: map[string]detection.Record{}, outbox: map[string]string{}, alive: map[string]bool{}}
+}
+
+func (s *memoryStore) locked(f func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return detection.ErrUnavailable
+	}
+	f()
+	return nil
+}
+
+func (s *memoryStore) Commit(_ context.Context, records []detection.Record) error {
+	full := false
+	err := s.locked(func() {
+		if full = s.full; full {
+			return
+		}
+		for _, r := range records {
+			id := r.Detection.ID
+			if _, ok := s.records[id]; ok {
+				continue
+			}
+			s.records[id] = r
+			s.order = append(s.order, id)
+			if r.Deliver {
+				s.outbox[id] = r.Owner
+			}
+		}
+	})
+	if full {
+		return detection.ErrFull
+	}
+	return err
+}
+
+func (s *memoryStore) Acknowledge(_ context.Context, deliveries []detection.Delivery) error {
+	return s.locked(func() {
+		for _, d := range deliveries {
+			delete(s.outbox, d.ID)
+			if d.Outcome == detection.DeadLettered {
+				s.dead = append(s.dead, d.ID)
+			}
+		}
+	})
+}
+
+func (s *memoryStore) Renew(_ context.Context, owner string, _ time.Duration) error {
+	return s.locked(func() { s.alive[owner] = true })
+}
+
+func (s *memoryStore) Claim(_ context.Context, owner, after string, limit int) (claimed []detection.Record, err error) {
+	err = s.locked(func() {
+		for _, id := range s.order {
+			held, owed := s.outbox[id]
+			if !owed || id <= after || len(claimed) == limit || (held != owner && s.alive[held]) {
+				continue
+			}
+			s.outbox[id] = owner
+			claimed = append(claimed, s.records[id])
+		}
+	})
+	return claimed, err
+}
+
+func (s *memoryStore) Release(_ context.Context, owner string) error {
+	return s.locked(func() {
+		delete(s.alive, owner)
+		for id, held := range s.outbox {
+			if held == owner {
+				s.outbox[id] = ""
+			}
+		}
+	})
+}
+
+func (s *memoryStore) Get(_ context.Context, id string) (record detection.Record, err error) {
+	err = s.locked(func() { record = s.records[id] })
+	return record, err
+}
+
+func (s *memoryStore) Stats(context.Context) (stats detection.StoreStats, err error) {
+	err = s.locked(func() {
+		stats = detection.StoreStats{Detections: int64(len(s.records)), Outbox: int64(len(s.outbox)), DeadLetters: int64(len(s.dead))}
+	})
+	return stats, err
+}
+
+func (s *memoryStore) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// memoryQueue is a Queue in memory.
+type memoryQueue struct {
+	mu   sync.Mutex
+	rows []*row
+	full bool
+}
+
+type row struct {
+	item      detection.Queued
+	delivery  *detection.Delivery
+	delivered bool
+}
+
+func (q *memoryQueue) Put(_ context.Context, items []detection.Queued) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.full {
+		return detection.ErrFull
+	}
+	for _, item := range items {
+		if q.find(item.Record.Detection.ID) == nil {
+			q.rows = append(q.rows, &row{item: item})
+		}
+	}
+	return nil
+}
+
+func (q *memoryQueue) find(id string) *row {
+	for _, r := range q.rows {
+		if r.item.Record.Detection.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+func (q *memoryQueue) Unstored(_ context.Context, limit int) (records []detection.Record, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.rows {
+		if !r.item.Stored && len(records) < limit {
+			records = append(records, r.item.Record)
+		}
+	}
+	return records, nil
+}
+
+func (q *memoryQueue) MarkStored(_ context.Context, ids []string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, id := range ids {
+		q.find(id).item.Stored = true
+	}
+	return nil
+}
+
+func (q *memoryQueue) Undelivered(_ context.Context, _ int64, limit int) (records []detection.Record, last int64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.rows {
+		if !r.delivered && len(records) < limit {
+			records = append(records, r.item.Record)
+		}
+	}
+	return records, 0, nil
+}
+
+func (q *memoryQueue) MarkDelivered(_ context.Context, deliveries []detection.Delivery) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, d := range deliveries {
+		r := q.find(d.ID)
+		r.delivered, r.delivery = true, &d
+	}
+	return nil
+}
+
+func (q *memoryQueue) Unacknowledged(_ context.Context, limit int) (deliveries []detection.Delivery, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.rows {
+		if r.delivered && r.item.Stored && len(deliveries) < limit {
+			deliveries = append(deliveries, *r.delivery)
+		}
+	}
+	return deliveries, nil
+}
+
+func (q *memoryQueue) MarkAcknowledged(_ context.Context, ids []string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.rows = slices.DeleteFunc(q.rows, func(r *row) bool { return slices.Contains(ids, r.item.Record.Detection.ID) })
+	return nil
+}
+
+func (q *memoryQueue) Depth() detection.QueueDepth {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	depth := detection.QueueDepth{Full: q.full}
+	for _, r := range q.rows {
+		if !r.delivered {
+			depth.Undelivered++
+		}
+		if !r.item.Stored {
+			depth.Unstored++
+		}
+	}
+	return depth
+}
+
+var errRefused = errors.New("connection refused")
+
+// takServer is a TAK server that can be down, and can die in the middle of a window.
+type takServer struct {
+	mu       sync.Mutex
+	down     bool
+	dieAfter int // events of the next window that arrive before the connection breaks; 0: it does not break
+	got      []string
+}
+
+func (s *takServer) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *takServer) unique() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := slices.Clone(s.got)
+	slices.Sort(ids)
+	return len(slices.Compact(ids))
+}
+
+func (s *takServer) Send(_ context.Context, events [][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, event := range events {
+		if s.dieAfter > 0 && i == s.dieAfter {
+			s.dieAfter, s.down = 0, true
+		}
+		if s.down {
+			return errRefused
+		}
+		s.got = append(s.got, string(event))
+	}
+	if s.down {
+		return errRefused
+	}
+	return nil
+}
+
+func (s *takServer) Close() error { return nil }
