@@ -25,8 +25,8 @@ func TestJacobian(t *testing.T) {
 			const step = 1e-3
 			var plus, minus deviations
 			plus[k], minus[k] = step*sigmas[k], -step*sigmas[k]
-			a, b := w.displaced(at, fix.Hit, &plus), w.displaced(at, fix.Hit, &minus)
-			sum.add((a.east-b.east)/(2*step), (a.north-b.north)/(2*step))
+			a, b := w.moved(at, fix.Hit, plus), w.moved(at, fix.Hit, minus)
+			sum.add((a.X-b.X)/(2*step), (a.Y-b.Y)/(2*step))
 		}
 		want := sum.ellipse()
 		if math.Abs(fix.Ellipse.SigmaMajorMetres/want.SigmaMajorMetres-1) > 1e-4 ||
@@ -35,6 +35,20 @@ func TestJacobian(t *testing.T) {
 			t.Errorf("pitch %v: %+v, differences give %+v", pitch, fix.Ellipse, want)
 		}
 	}
+}
+
+// moved returns where the ray of a camera whose inputs deviate meets the ground, without any derivative.
+func (w *view) moved(at Frame, hit Hit, d deviations) r3.Vec {
+	camera := w.camera
+	camera.HeadingDeg += degrees(d[inputHeading])
+	camera.PitchDeg += degrees(d[inputPitch])
+	camera.RollDeg += degrees(d[inputRoll])
+	camera.FxPx *= 1 + d[inputFocal]
+	camera.FyPx *= 1 + d[inputFocal]
+	origin := w.frame.ECEF(r3.Vec{X: d[inputEast], Y: d[inputNorth], Z: d[inputUp]})
+	direction := w.frame.rotateToECEF(camera.Ray(w.u+d[inputU], w.v+d[inputV]))
+	slant, _, _ := slantToSurface(origin, direction, hit.Point.HAEMetres+d[inputGround])
+	return at.ENU(r3.Add(origin, r3.Scale(slant, direction)))
 }
 
 // TestDefaultSigmasAgreeWithTheField: 12.0 and 17.3 m were measured (see DefaultSigmas) at slant ranges of 56 to 255 m.
@@ -54,7 +68,8 @@ func TestDefaultSigmasAgreeWithTheField(t *testing.T) {
 }
 
 // TestCoverage is the promise of the CE90: of many measurements with errors as stated, the truth lies within it in 90 %.
-// The noise does not come from the generator of the sampled method.
+// The noise does not come from the generator of the sampled method. At shallow angles 86 to 94 % is what a circle can hold:
+// who measured a pitch too steep also gets a CE90 too small.
 func TestCoverage(t *testing.T) {
 	tests := []struct {
 		name                string

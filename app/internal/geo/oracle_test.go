@@ -18,6 +18,8 @@ type oracle struct {
 	Expected  map[string]json.RawMessage `json:"expected"`
 	Tolerance map[string]float64         `json:"tolerance"`
 	Source    string                     `json:"source"`
+	Name      string                     `json:"name"`
+	Licence   string                     `json:"licence"`
 }
 
 func readOracles(t *testing.T) []oracle {

@@ -49,7 +49,7 @@ func (w *view) sampledEllipse(hit Hit, sigmas deviations) (ce90Metres float64, s
 
 // sample fills in the displacements. Draws come in pairs of opposite sign, so that their mean is exact.
 func (w *view) sample(samples *[draws]displacement, hit Hit, sigmas deviations) {
-	at := FrameAt(hit.Point)
+	at, columns := FrameAt(hit.Point), w.jacobian(hit.SlantRangeMetres)
 	normal := normals{state: 1}
 	for i := 0; i < draws; i += 2 {
 		var plus, minus deviations
@@ -57,34 +57,35 @@ func (w *view) sample(samples *[draws]displacement, hit Hit, sigmas deviations) 
 			d := sigma * normal.next()
 			plus[k], minus[k] = d, -d
 		}
-		samples[i] = w.displaced(at, hit, &plus)
-		samples[i+1] = w.displaced(at, hit, &minus)
+		samples[i] = w.displaced(at, &columns, hit, &plus)
+		samples[i+1] = w.displaced(at, &columns, hit, &minus)
 	}
 }
 
-// displaced returns where the ray meets the ground when the inputs deviate.
-func (w *view) displaced(at Frame, hit Hit, d *deviations) displacement {
+// displaced returns where the ray meets the ground when the inputs deviate, in metres from a frame at the hit.
+//
+// The direction follows its derivatives, which for a few degrees is as good as turning the camera. What is far from linear
+// at shallow angles is the intersection, and that is the closed form: past height 0 it is off by up to 1e-5 of the height,
+// far below the errors it serves to measure.
+func (w *view) displaced(at Frame, columns *[inputGround]r3.Vec, hit Hit, d *deviations) displacement {
 	miss := displacement{distance: math.Inf(1)}
-	camera := w.camera
-	camera.HeadingDeg += degrees(d[inputHeading])
-	camera.PitchDeg += degrees(d[inputPitch])
-	camera.RollDeg += degrees(d[inputRoll])
-	camera.FxPx *= 1 + d[inputFocal]
-	camera.FyPx *= 1 + d[inputFocal]
-	if !(camera.FxPx > 0 && camera.FyPx > 0) {
+	surface := hit.Point.HAEMetres + d[inputGround]
+	if w.camera.Position.HAEMetres+d[inputUp] <= surface {
 		return miss
 	}
-	surface := hit.Point.HAEMetres + d[inputGround]
-	if camera.Position.HAEMetres+d[inputUp] <= surface {
-		return miss
+	end := r3.Scale(hit.SlantRangeMetres, w.ray)
+	for k := inputHeading; k < inputGround; k++ {
+		end.X += d[k] * columns[k].X
+		end.Y += d[k] * columns[k].Y
+		end.Z += d[k] * columns[k].Z
 	}
 	origin := w.frame.ECEF(r3.Vec{X: d[inputEast], Y: d[inputNorth], Z: d[inputUp]})
-	direction := w.frame.rotateToECEF(camera.Ray(w.u+d[inputU], w.v+d[inputV]))
-	slant, _, ok := slantToSurface(origin, direction, surface)
+	direction := w.frame.rotateToECEF(end)
+	scale, ok := slantToInflated(origin, direction, surface)
 	if !ok {
 		return miss
 	}
-	enu := at.ENU(r3.Add(origin, r3.Scale(slant, direction)))
+	enu := at.ENU(r3.Add(origin, r3.Scale(scale, direction)))
 	return displacement{east: enu.X, north: enu.Y, distance: math.Hypot(enu.X, enu.Y)}
 }
 

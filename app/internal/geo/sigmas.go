@@ -26,7 +26,7 @@ type Sigmas struct {
 //   - Pixel 2 px: where a detector puts the foot of an object. Focal length 1 %: an uncalibrated lens of known model.
 //   - Ground 5 m: a height model with 30 m posts (SRTM: 16 m at 90 % specified, about 6 m measured) or a guess on level land.
 //
-// For 45 degrees down they give CE90s of 12 to 20 m at slant ranges of 56 to 255 m. Field measurements against
+// For 45 degrees down they give CE90s of 13.3 m at a slant range of 56 m to 18.5 m at 255 m. Field measurements against
 // surveyed points: 12.0 m (East Roswell) and 17.3 m (Thunderstorm, 441 shots at those ranges), from the data of
 // Theta-Limited/OA-Accuracy-Testing (MIT).
 func DefaultSigmas() Sigmas {
