@@ -1,0 +1,69 @@
+package cot
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+const ellipsis = "..."
+
+// appendText appends s as ASCII character data that is also safe in a quoted attribute, in at most limit bytes. What does
+// not fit is cut between characters and replaced by "...".
+func appendText(b []byte, s string, limit int) []byte {
+	from, fits := len(b), len(b)
+	for _, r := range s { // invalid UTF-8 comes out as U+FFFD
+		r = printable(r)
+		if r < 0 {
+			continue
+		}
+		b = appendRune(b, r)
+		switch size := len(b) - from; {
+		case size > limit && limit < len(ellipsis):
+			return b[:from]
+		case size > limit:
+			return append(b[:fits], ellipsis...)
+		case size <= limit-len(ellipsis):
+			fits = len(b)
+		}
+	}
+	return b
+}
+
+// appendRune writes markup characters and everything beyond ASCII as numeric character references.
+func appendRune(b []byte, r rune) []byte {
+	switch {
+	case r == '<' || r == '>' || r == '&' || r == '"' || r == '\'' || r >= utf8.RuneSelf:
+		b = append(b, "&#"...)
+		b = strconv.AppendInt(b, int64(r), 10)
+		return append(b, ';')
+	default:
+		return append(b, byte(r))
+	}
+}
+
+// printable returns what to write for r: a space for controls and line ends (XML 1.0 forbids most of them, and a newline
+// makes OpenTAKServer lose the rest of its buffer), nothing (-1) for noncharacters and for the bidirectional controls, with
+// which a name could be made to read as another one, and r itself for the rest.
+func printable(r rune) rune {
+	switch {
+	case r < 0x20 || r >= 0x7f && r <= 0x9f || r == 0x2028 || r == 0x2029:
+		return ' '
+	case r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
+		return -1
+	case r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef:
+		return -1
+	}
+	return r
+}
+
+// clip bounds one user-given field of the remarks, so that one long field does not displace all that follow.
+func clip(s string) string {
+	if len(s) <= maxRemarkField {
+		return s
+	}
+	cut := maxRemarkField
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + ellipsis
+}

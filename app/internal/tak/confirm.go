@@ -1,0 +1,136 @@
+package tak
+
+import (
+	"fmt"
+	"time"
+)
+
+// ackPoll is how often ModeHold looks whether the peer's TCP has acknowledged everything; there is no event for it.
+const ackPoll = 20 * time.Millisecond
+
+// pings counts pings and pongs. Pongs carry no number, so they are taken to answer the oldest open ping; a ping that was not
+// answered for lostAfter counts as lost, so that a server that drops some does not leave the count behind for ever.
+type pings struct {
+	lostAfter      time.Duration
+	sent, answered int
+	lastSent       time.Time
+}
+
+// ping counts one more and returns its number.
+func (p *pings) ping(now time.Time) int {
+	if now.Sub(p.lastSent) >= p.lostAfter {
+		p.answered = p.sent
+	}
+	p.sent++
+	p.lastSent = now
+	return p.sent
+}
+
+func (p *pings) pong() { p.answered = min(p.answered+1, p.sent) }
+
+// ping writes a ping and returns its number. It is counted first: the pong may be here before the write returns.
+func (c *Conn) ping() (int, error) {
+	c.mu.Lock()
+	number := c.pings.ping(c.opts.Now())
+	c.mu.Unlock()
+	return number, c.write(c.opts.Ping())
+}
+
+// confirm waits until the window that was written counts as read.
+func (c *Conn) confirm() error {
+	if c.Status().Answered {
+		return c.barrier()
+	}
+	held, err := c.hold()
+	if err != nil || held {
+		return err
+	}
+	return c.barrier() // it answers after all
+}
+
+// barrier pings and waits for the pong. The server gets DeadAfter from its last byte, as when idle, but never less than the
+// time that pings have there, and ConfirmTimeout in all.
+func (c *Conn) barrier() error {
+	began := c.opts.Now()
+	number, err := c.ping()
+	if err != nil {
+		return err
+	}
+	for {
+		c.mu.Lock()
+		p, lastByte := c.pings, c.state.LastByteAt
+		c.mu.Unlock()
+		if p.answered >= number {
+			return nil
+		}
+		now := c.opts.Now()
+		again := p.lastSent.Add(c.opts.PingEvery)
+		dead := later(lastByte.Add(c.opts.DeadAfter), began.Add(c.opts.DeadAfter-c.opts.SilentAfter))
+		giveUp := began.Add(c.opts.ConfirmTimeout)
+		switch {
+		case !now.Before(dead):
+			return fmt.Errorf("%w: last byte %v ago", ErrSilent, now.Sub(lastByte))
+		case !now.Before(giveUp):
+			return fmt.Errorf("%w: no pong for %v, though other bytes came", ErrUnconfirmed, c.opts.ConfirmTimeout)
+		case !now.Before(again):
+			if number, err = c.ping(); err != nil {
+				return err
+			}
+		default:
+			if err := c.await(earlier(again, earlier(dead, giveUp)).Sub(now)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// await returns at the next pong or after d, or with an error when the connection is lost.
+func (c *Conn) await(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c.pong:
+		return nil
+	case <-timer.C:
+		return nil
+	case <-c.lost:
+		return c.Err()
+	}
+}
+
+// hold waits for Hold and until the peer's TCP has acknowledged everything. It returns false without an error when the
+// server turns out to answer pings.
+func (c *Conn) hold() (bool, error) {
+	began := c.opts.Now()
+	wait := c.opts.Hold
+	for {
+		if err := c.await(wait); err != nil {
+			return false, err
+		}
+		passed := c.opts.Now().Sub(began)
+		left := unacknowledged(c.conn)
+		switch {
+		case c.Status().Answered:
+			return false, nil
+		case passed >= c.opts.Hold && left == 0:
+			return true, c.Err()
+		case passed >= c.opts.DeadAfter:
+			return false, fmt.Errorf("%w: %d bytes unacknowledged for %v", ErrUnconfirmed, left, passed)
+		}
+		wait = max(c.opts.Hold-passed, ackPoll)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,209 @@
+package tak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// Conn is one connection to a TAK server. Its methods are safe for concurrent use; windows go one after the other.
+// A connection that is lost stays lost.
+type Conn struct {
+	opts Options
+	log  *slog.Logger
+	conn net.Conn
+
+	turn   chan struct{} // holds one token while a window is under way or a ping is written
+	pong   chan struct{} // poked at each pong
+	lost   chan struct{} // closed with the connection
+	closed sync.Once
+	tasks  sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows
+	pings pings
+	state Status
+}
+
+// Dial connects, says hello and finds out whether the server answers pings, which takes up to Options.ProbeWait.
+// The error is an *Error.
+func Dial(ctx context.Context, opts Options) (*Conn, error) {
+	if err := CheckAddr(opts.Addr); err != nil {
+		return nil, err
+	}
+	opts = opts.withDefaults()
+	dialing, cancel := context.WithTimeout(ctx, opts.ConnectTimeout)
+	defer cancel()
+	socket, err := opts.Dialer(dialing, "tcp", opts.Addr)
+	if err != nil {
+		return nil, connectError(opts.Addr, err)
+	}
+	c := newConn(opts, socket)
+	if err := c.greet(ctx); err != nil {
+		c.Close()
+		return nil, &Error{Op: "connect", Addr: opts.Addr, Retryable: true, Err: err,
+			Hint: "it accepted the connection but not the hello: is this the port for plain TCP?"}
+	}
+	c.tasks.Go(c.keepAlive)
+	return c, nil
+}
+
+func newConn(opts Options, socket net.Conn) *Conn {
+	now := opts.Now()
+	c := &Conn{
+		opts: opts, log: opts.Logger.With("component", "tak", "addr", opts.Addr), conn: socket,
+		turn: make(chan struct{}, 1), pong: make(chan struct{}, 1), lost: make(chan struct{}),
+		pings: pings{lostAfter: opts.PingEvery},
+		state: Status{Addr: opts.Addr, Answered: opts.ExpectPong, ConnectedAt: now, LastByteAt: now},
+	}
+	c.tasks.Go(c.read)
+	return c
+}
+
+// greet says hello and probes. It pings twice, because TAK Server answers only once it has digested the hello.
+func (c *Conn) greet(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
+	defer stop()
+	if c.opts.Hello != nil {
+		if err := c.write(c.opts.Hello()); err != nil {
+			return err
+		}
+	}
+	if c.opts.Ping == nil {
+		return c.Err()
+	}
+	for range 2 {
+		if _, err := c.ping(); err != nil {
+			return err
+		}
+		select {
+		case <-c.pong:
+			return nil
+		case <-c.lost:
+			return c.Err()
+		case <-time.After(c.opts.ProbeWait / 2):
+		}
+	}
+	return nil
+}
+
+// Send writes the events, one write each, and returns nil when the server has read all of them as far as that can be told
+// (see the package comment). At most MaxWindow events. The error is an *Error; after a retryable one the connection is lost,
+// unless ctx ended while another window was under way. When ctx ends during this one, the connection is given up.
+func (c *Conn) Send(ctx context.Context, events [][]byte) error {
+	if len(events) > MaxWindow {
+		return &Error{Op: "send", Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), MaxWindow)}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	if err := c.deliver(ctx, events); err != nil {
+		return &Error{Op: "send", Addr: c.opts.Addr, Retryable: true, Err: err}
+	}
+	return nil
+}
+
+func (c *Conn) deliver(ctx context.Context, events [][]byte) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-c.lost:
+		return c.Err()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	stop := context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
+	defer stop()
+	for _, event := range events {
+		if err := c.write(event); err != nil {
+			return err
+		}
+	}
+	if err := c.confirm(); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// write sends one event. A failed write closes the connection, because part of the event may be out.
+func (c *Conn) write(event []byte) error {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(c.opts.WriteTimeout)); err != nil {
+		return c.fail(err)
+	}
+	if _, err := c.conn.Write(event); err != nil {
+		return c.fail(fmt.Errorf("write: %w", err))
+	}
+	c.mu.Lock()
+	c.state.LastWriteAt = c.opts.Now()
+	c.mu.Unlock()
+	return nil
+}
+
+// read watches the connection for as long as it is up: every byte is a sign of life, and its end is noticed at once.
+func (c *Conn) read() {
+	var frames framer
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := c.conn.Read(buf)
+		if n > 0 {
+			c.mu.Lock()
+			c.state.LastByteAt = c.opts.Now()
+			c.mu.Unlock()
+			frames.feed(buf[:n], c.received)
+		}
+		if errors.Is(err, io.EOF) {
+			err = ErrHungUp
+		}
+		if err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+func (c *Conn) received(event []byte) {
+	if !c.opts.IsPong(event) {
+		return
+	}
+	c.mu.Lock()
+	c.pings.pong()
+	c.state.Answered, c.state.LastPongAt = true, c.opts.Now()
+	c.mu.Unlock()
+	select {
+	case c.pong <- struct{}{}:
+	default:
+	}
+}
+
+// fail closes the connection for a reason and returns the reason for which it was closed first.
+func (c *Conn) fail(reason error) error {
+	c.closed.Do(func() {
+		c.mu.Lock()
+		c.state.Err = reason
+		c.mu.Unlock()
+		close(c.lost)
+		c.conn.Close() // the reason is known; what closing adds to it helps nobody
+		c.log.Debug("connection ended", "reason", reason)
+	})
+	return c.Err()
+}
+
+// Lost is closed as soon as the connection is known to be lost, also while nothing is sent.
+func (c *Conn) Lost() <-chan struct{} { return c.lost }
+
+// Err returns why the connection was lost, or nil while it is up.
+func (c *Conn) Err() error { return c.Status().Err }
+
+// Close ends the connection and waits for its goroutines. A window under way fails. Closing again does nothing.
+func (c *Conn) Close() error {
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite() // says goodbye before anything that is still unread here could turn the close into a reset
+	}
+	c.fail(ErrClosed)
+	c.tasks.Wait()
+	return nil
+}

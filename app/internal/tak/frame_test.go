@@ -1,0 +1,57 @@
+package tak
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestFramer feeds every stream whole and split at every byte: the events must be the same.
+func TestFramer(t *testing.T) {
+	const a, b = `<event uid="a"><point/></event>`, `<event uid="b"></event>`
+	tests := []struct {
+		name, stream string
+		want         []string
+	}{
+		{"one", a, []string{a}},
+		{"joined", a + b + a, []string{a, b, a}},
+		{"between junk", "\x00\xff<?xml?>\n" + a + "</x></event>garbage" + b + "\n", []string{a, b}},
+		{"unfinished before", `<event uid="lost">` + a, []string{a}},
+		{"end alone", "</event></event>" + a, []string{a}},
+		{"unfinished", a + `<event uid="b"></even`, []string{a}},
+		{"too long", `<event uid="` + strings.Repeat("x", 2*maxFrameBytes) + `"></event>` + b, []string{b}},
+		{"nothing", "", nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			step := max(1, len(test.stream)/500)
+			for cut := 0; cut <= len(test.stream); cut += step {
+				if got := frames(test.stream[:cut], test.stream[cut:]); !slices.Equal(got, test.want) {
+					t.Fatalf("cut at %d: got %.100q, want %q", cut, got, test.want)
+				}
+			}
+			if got := frames(strings.Split(test.stream, "")...); !slices.Equal(got, test.want) {
+				t.Fatalf("byte by byte: got %.100q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func frames(parts ...string) []string {
+	var f framer
+	var got []string
+	for _, part := range parts {
+		f.feed([]byte(part), func(event []byte) { got = append(got, string(event)) })
+	}
+	return got
+}
+
+func TestFramerIsBounded(t *testing.T) {
+	var f framer
+	for range 1000 {
+		f.feed(make([]byte, 16<<10), func([]byte) { t.Error("an event in zeros") })
+	}
+	if cap(f.buf) > 4*maxFrameBytes {
+		t.Errorf("%d bytes kept", cap(f.buf))
+	}
+}
