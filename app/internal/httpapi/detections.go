@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+)
+
+// detectionsPath is the resource. Everything at and below it needs a token.
+const detectionsPath = "/api/v1/detections"
+
+// The response headers of a detection.
+const (
+	headerID         = "X-Detection-ID"
+	headerFlag       = "X-Confidence-Flag"
+	headerDurability = "X-Durability"
+)
+
+func (a *api) routeDetections(e *echo.Echo) {
+	e.POST(detectionsPath, a.createDetection)
+	e.Match([]string{http.MethodGet, http.MethodHead}, detectionsPath+"/:id", a.getDetection)
+}
+
+// createDetection answers 201 when the detection is in the store, 202 when it is on this pod's disk only.
+func (a *api) createDetection(c echo.Context) error {
+	x := exchangeOf(c)
+	in, err := a.readInput(c)
+	if err != nil {
+		return err
+	}
+	x.source, x.cameraID = in.Source, in.CameraID
+	accepted, err := a.Ingestor.Accept(c.Request().Context(), in, x.subject)
+	if err != nil {
+		return err
+	}
+	x.detectionID, x.flag, x.durability = accepted.Detection.ID, accepted.Detection.Fix.Flag, accepted.Durability
+	a.metrics.flags.WithLabelValues(string(x.flag)).Inc()
+	status := http.StatusCreated
+	if accepted.Durability == detection.InPod {
+		status = http.StatusAccepted
+	}
+	header := c.Response().Header()
+	header.Set(echo.HeaderLocation, detectionsPath+"/"+accepted.Detection.ID)
+	header.Set(headerDurability, string(accepted.Durability))
+	setDetectionHeaders(header, accepted.Detection)
+	if prefersJSON(c.Request().Header.Values(echo.HeaderAccept), false) {
+		return writeJSON(c, status, viewAccepted(accepted))
+	}
+	return c.Blob(status, echo.MIMEApplicationXML, accepted.Event)
+}
+
+// readInput reads and decodes the body. The bytes count as in flight until both are done.
+func (a *api) readInput(c echo.Context) (detection.Input, error) {
+	held := &lease{budget: a.inFlight}
+	defer held.end()
+	body, err := a.readBody(c, held)
+	if err != nil {
+		return detection.Input{}, err
+	}
+	return detection.ParseInput(body)
+}
+
+// getDetection answers with JSON unless the client prefers XML, in which case it gets the CoT event.
+func (a *api) getDetection(c echo.Context) error {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil || len(c.Param("id")) != len(id.String()) { // uuid.Parse takes braces and urn: too
+		return detection.ErrNotFound
+	}
+	x := exchangeOf(c)
+	x.detectionID = id.String()
+	record, err := a.Finder.Get(c.Request().Context(), x.detectionID)
+	if err != nil {
+		return err
+	}
+	setDetectionHeaders(c.Response().Header(), record.Detection)
+	if prefersJSON(c.Request().Header.Values(echo.HeaderAccept), true) {
+		return writeJSON(c, http.StatusOK, viewDetection(record.Detection))
+	}
+	event, err := a.Encode(record.Detection)
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, echo.MIMEApplicationXML, event)
+}
+
+func setDetectionHeaders(header http.Header, d detection.Detection) {
+	header.Set(headerID, d.ID)
+	header.Set(headerFlag, string(d.Fix.Flag))
+	header.Set(echo.HeaderVary, echo.HeaderAccept)
+	header.Set(echo.HeaderCacheControl, "no-store") // where things are is not for caches
+}

@@ -1,0 +1,85 @@
+// Package httpapi is the HTTP side of the serve role: routes, bearer tokens, limits, content negotiation, the table from
+// error codes to status codes, metrics and the log line of each request. It knows no database, no TAK and no geometry.
+package httpapi
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The limits when Options leaves them 0.
+const (
+	DefaultMaxBodyBytes     = 16 << 20 // a photo of some 12 MB in base64
+	DefaultMaxInFlightBytes = 64 << 20
+)
+
+// Ingestor commits detections. What it accepted is durable when it returns.
+type Ingestor interface {
+	Accept(ctx context.Context, in detection.Input, reportedBy string) (detection.Accepted, error)
+}
+
+// Finder looks committed detections up. It returns detection.ErrNotFound when no detection has the id.
+type Finder interface {
+	Get(ctx context.Context, id string) (detection.Record, error)
+}
+
+// Options is what the API needs. Everything is required unless it says what its zero value means.
+type Options struct {
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // for the API's own metrics; New panics when they are registered already
+	Gatherer   prometheus.Gatherer   // what /metrics shows
+	Now        func() time.Time      // nil: time.Now
+
+	// MaxBodyBytes bounds one request body; 0: DefaultMaxBodyBytes.
+	MaxBodyBytes int64
+	// MaxInFlightBytes bounds the bodies that are held at one time; what would exceed it is refused with 503. 0:
+	// DefaultMaxInFlightBytes. Less than one body: one body. Decoding needs up to three times as much memory.
+	MaxInFlightBytes int64
+
+	// Authenticate returns the subject of a bearer token, or an error, which only the log gets to see.
+	Authenticate func(bearer string) (subject string, err error)
+	Ingestor     Ingestor
+	Finder       Finder
+	// Encode returns the CoT event, XML, of a detection that was committed earlier.
+	Encode func(d detection.Detection) ([]byte, error)
+	// Ready says whether this pod can accept work. It is asked for each GET /ready. nil: always.
+	Ready func() Readiness
+}
+
+// api carries what the handlers share.
+type api struct {
+	Options
+	metrics  metrics
+	inFlight *budget
+}
+
+// New returns the handler of all routes.
+func New(opts Options) http.Handler {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.MaxBodyBytes <= 0 {
+		opts.MaxBodyBytes = DefaultMaxBodyBytes
+	}
+	if opts.MaxInFlightBytes <= 0 {
+		opts.MaxInFlightBytes = DefaultMaxInFlightBytes
+	}
+	a := &api{
+		Options:  opts,
+		metrics:  newMetrics(opts.Registerer),
+		inFlight: newBudget(max(opts.MaxInFlightBytes, opts.MaxBodyBytes+1)),
+	}
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // what there is to say goes to opts.Logger
+	e.Use(a.observe, a.authenticate)
+	a.routeDetections(e)
+	a.routeHealth(e)
+	return http.HandlerFunc(e.ServeHTTP)
+}

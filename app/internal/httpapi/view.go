@@ -1,0 +1,75 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/geo"
+	"github.com/labstack/echo/v4"
+)
+
+// view is a detection as clients see it: flat, with the position first. Angles are in degrees, lengths in metres.
+type view struct {
+	ID               string               `json:"detection_id"`
+	LatDeg           float64              `json:"lat"`
+	LonDeg           float64              `json:"lon"`
+	HAEMetres        *float64             `json:"hae_m"` // null when the datum does not tell it
+	CE90Metres       float64              `json:"ce90_m"`
+	LE90Metres       float64              `json:"le90_m"`
+	SlantRangeMetres float64              `json:"slant_range_m"`
+	DepressionDeg    float64              `json:"depression_deg"`
+	Ellipse          detection.Ellipse    `json:"ellipse"`
+	Flag             geo.Flag             `json:"flag"`
+	Method           string               `json:"method"`
+	ObjectClass      string               `json:"object_class"`
+	AIConfidence     float64              `json:"ai_confidence"`
+	Source           string               `json:"source"`
+	CameraID         string               `json:"camera_id"`
+	Timestamp        time.Time            `json:"timestamp"`
+	ReceivedAt       time.Time            `json:"received_at"`
+	ReportedBy       string               `json:"reported_by"`
+	PixelX           float64              `json:"pixel_x"`
+	PixelY           float64              `json:"pixel_y"`
+	AltitudeDatum    detection.Datum      `json:"altitude_datum"`
+	GroundElevation  float64              `json:"ground_elevation"`
+	Sensor           detection.Sensor     `json:"sensor_metadata"`
+	Image            *detection.Image     `json:"image,omitempty"`
+	Durability       detection.Durability `json:"durability,omitempty"` // of an answer to POST, as are the next two
+	CoT              string               `json:"cot,omitempty"`
+	Warnings         []string             `json:"warnings,omitempty"`
+}
+
+func viewDetection(d detection.Detection) view {
+	return view{
+		ID:     d.ID,
+		LatDeg: d.Fix.LatDeg, LonDeg: d.Fix.LonDeg, HAEMetres: d.Fix.HAEMetres,
+		CE90Metres: d.Fix.CE90Metres, LE90Metres: d.Fix.LE90Metres,
+		SlantRangeMetres: d.Fix.SlantRangeMetres, DepressionDeg: d.Fix.DepressionDeg,
+		Ellipse: d.Fix.Ellipse, Flag: d.Fix.Flag, Method: d.Fix.Method,
+		ObjectClass: d.ObjectClass, AIConfidence: d.AIConfidence, Source: d.Source, CameraID: d.CameraID,
+		Timestamp: d.SeenAt, ReceivedAt: d.ReceivedAt, ReportedBy: d.ReportedBy,
+		PixelX: d.PixelX, PixelY: d.PixelY,
+		AltitudeDatum: d.Datum, GroundElevation: d.Sensor.GroundMetres, Sensor: d.Sensor, Image: d.Image,
+	}
+}
+
+func viewAccepted(accepted detection.Accepted) view {
+	v := viewDetection(accepted.Detection)
+	v.Durability, v.CoT, v.Warnings = accepted.Durability, string(accepted.Event), accepted.Warnings
+	return v
+}
+
+// writeJSON encodes before it writes, so that a value that cannot be encoded is still a clean 500. XML in a string stays
+// readable: nobody puts this JSON into a web page.
+func writeJSON(c echo.Context, status int, value any) error {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	return c.Blob(status, echo.MIMEApplicationJSON, text.Bytes())
+}
