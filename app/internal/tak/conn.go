@@ -92,11 +92,11 @@ func (c *Conn) greet(ctx context.Context) error {
 }
 
 // Send writes the events, one write each, and returns nil when the server has read all of them as far as that can be told
-// (see the package comment). At most MaxWindow events. The error is an *Error; after a retryable one the connection is lost,
+// (see the package comment). At most HoldWindow events. The error is an *Error; after a retryable one the connection is lost,
 // unless ctx ended while another window was under way. When ctx ends during this one, the connection is given up.
 func (c *Conn) Send(ctx context.Context, events [][]byte) error {
-	if len(events) > MaxWindow {
-		return &Error{Op: "send", Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), MaxWindow)}
+	if len(events) > HoldWindow {
+		return &Error{Op: "send", Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow)}
 	}
 	if len(events) == 0 {
 		return nil
@@ -186,6 +186,9 @@ func (c *Conn) fail(reason error) error {
 		c.state.Err = reason
 		c.mu.Unlock()
 		close(c.lost)
+		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
+		}
 		c.conn.Close() // the reason is known; what closing adds to it helps nobody
 		c.log.Debug("connection ended", "reason", reason)
 	})
@@ -200,9 +203,6 @@ func (c *Conn) Err() error { return c.Status().Err }
 
 // Close ends the connection and waits for its goroutines. A window under way fails. Closing again does nothing.
 func (c *Conn) Close() error {
-	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite() // says goodbye before anything that is still unread here could turn the close into a reset
-	}
 	c.fail(ErrClosed)
 	c.tasks.Wait()
 	return nil

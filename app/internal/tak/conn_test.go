@@ -29,7 +29,7 @@ func TestSendWindowsOverTCP(t *testing.T) {
 			defer conn.Close()
 			var want []string
 			for i := range 5 {
-				events := window(i*tak.MaxWindow, tak.MaxWindow)
+				events := window(i*tak.BarrierWindow, tak.BarrierWindow)
 				want = append(want, texts(events)...)
 				if err := conn.Send(t.Context(), events); err != nil {
 					t.Fatal(err)
@@ -41,7 +41,7 @@ func TestSendWindowsOverTCP(t *testing.T) {
 			if first := got.events[0]; first != hello || len(got.times(hello)) != 1 {
 				t.Errorf("first event %q, hellos %d", first, len(got.times(hello)))
 			}
-			if s := conn.Status(); s.Mode() != tak.ModeBarrier || s.LastPongAt.IsZero() || s.Err != nil {
+			if s := conn.Status(); s.Mode() != tak.ModeBarrier || conn.Window() != tak.BarrierWindow || s.LastPongAt.IsZero() || s.Err != nil {
 				t.Errorf("status %+v", s)
 			}
 		})
@@ -60,7 +60,7 @@ func TestSendToSinkHolds(t *testing.T) {
 		if took := time.Since(began); took != tak.DefaultHold {
 			t.Errorf("took %v, want %v", took, tak.DefaultHold)
 		}
-		if conn.Status().Mode() != tak.ModeHold || len(got.without(hello, ping)) != 3 {
+		if conn.Window() != tak.HoldWindow || conn.Status().Mode() != tak.ModeHold || len(got.without(hello, ping)) != 3 {
 			t.Errorf("mode %v, events %q", conn.Status().Mode(), got.without(hello, ping))
 		}
 	})
@@ -70,7 +70,7 @@ func TestSendToSinkOverTCP(t *testing.T) {
 	var got inbox
 	conn := dial(t, options(listen(t, sink(&got)), func(o *tak.Options) { o.ProbeWait, o.Hold = 20*time.Millisecond, 50*time.Millisecond }))
 	defer conn.Close()
-	if err := conn.Send(t.Context(), window(0, tak.MaxWindow)); err != nil {
+	if err := conn.Send(t.Context(), window(0, tak.BarrierWindow)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -142,10 +142,10 @@ func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got inbox
 		conn := dial(t, options(piped(func(c net.Conn) { ponger(&got, pong)(slow{c}) })))
-		if err := conn.Send(t.Context(), window(0, tak.MaxWindow)); err != nil {
+		if err := conn.Send(t.Context(), window(0, tak.BarrierWindow)); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(got.without(hello, ping)); n != tak.MaxWindow {
+		if n := len(got.without(hello, ping)); n != tak.BarrierWindow {
 			t.Errorf("%d events", n)
 		}
 		conn.Close()
@@ -245,7 +245,7 @@ func TestWindowTooLarge(t *testing.T) {
 		var got inbox
 		conn := dial(t, options(piped(ponger(&got, pong))))
 		defer conn.Close()
-		if err := conn.Send(t.Context(), window(0, tak.MaxWindow+1)); err == nil || tak.Retryable(err) {
+		if err := conn.Send(t.Context(), window(0, tak.HoldWindow+1)); err == nil || tak.Retryable(err) {
 			t.Errorf("got %v, want an error that is not retryable", err)
 		}
 		if err := conn.Send(t.Context(), window(0, 1)); err != nil {

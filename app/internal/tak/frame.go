@@ -37,6 +37,8 @@ func (f *framer) feed(p []byte, event func([]byte)) {
 	if len(f.buf)-done > maxFrameBytes {
 		done, f.skip = len(f.buf)-len(eventEnd), true
 	}
-	f.buf = f.buf[:copy(f.buf, f.buf[done:])]
+	if done > 0 {
+		f.buf = f.buf[:copy(f.buf, f.buf[done:])]
+	}
 	f.scanned = max(0, len(f.buf)-len(eventEnd)+1) // the end's first bytes may be here already
 }

@@ -33,6 +33,14 @@ func (s Status) Mode() Mode {
 	return ModeHold
 }
 
+// Window returns how many events the next Send should take at most; it follows the mode.
+func (c *Conn) Window() int {
+	if c.Status().Answered {
+		return BarrierWindow
+	}
+	return HoldWindow
+}
+
 // Status returns a snapshot.
 func (c *Conn) Status() Status {
 	c.mu.Lock()

@@ -17,9 +17,13 @@ import (
 	"time"
 )
 
-// MaxWindow is the largest number of events in one Send. A window is what is sent again after a failure, so it bounds the
-// duplicates; it is also half of the 128 events at which goatak begins to drop.
-const MaxWindow = 64
+// How many events one Send should take. A window is what is sent again after a failure, so it bounds the duplicates.
+const (
+	// BarrierWindow is for servers that answer pings: half of the 128 events at which goatak begins to drop.
+	BarrierWindow = 64
+	// HoldWindow is for those that do not, where each window costs at least Options.Hold. It is the most that Send takes.
+	HoldWindow = 512
+)
 
 // Defaults. Those from DefaultConnectTimeout to DefaultDeadAfter are ATAK's own (streamingsocketmanagement.cpp).
 const (
