@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+// The events of the audit trail, beside the outcomes of deliveries.
+const eventAccepted = "accepted"
+
+// ledger writes the tables of app.db. Only the writer's goroutine uses it; it keeps the head of the audit chain and the
+// counts in memory, in step with the tables.
+type ledger struct {
+	detection, outbox, audit, unqueue, deadLetter, setCounts *sql.Stmt
+	readCounts, readHead                                     *sql.Stmt
+
+	counts, stored detection.StoreStats // now, and as the table has it
+	head           auditEntry           // the newest one; zero when there is none
+	sum            hash.Hash
+}
+
+// auditEntry is one row of the audit trail.
+type auditEntry struct {
+	Seq         int64
+	DetectionID string
+	Event       string
+	AtMicros    int64
+	Detail      string
+	Hash        [sha256.Size]byte
+}
+
+func (l *ledger) prepare(ctx context.Context, conn *sql.Conn) error {
+	l.sum = sha256.New()
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&l.detection, `INSERT INTO detections (id, seen_at, received_at, deliver, owner, body) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO NOTHING`},
+		{&l.outbox, `INSERT INTO outbox (seq, owner) VALUES (?, ?)`},
+		{&l.audit, `INSERT INTO audit (seq, detection_id, event, at, detail, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?)`},
+		{&l.unqueue, `DELETE FROM outbox WHERE seq = (SELECT seq FROM detections WHERE id = ?)`},
+		{&l.deadLetter, `INSERT INTO dead_letters (seq, at, reason) SELECT seq, ?, ? FROM detections WHERE id = ?`},
+		{&l.setCounts, `UPDATE counts SET detections = ?, outbox = ?, dead_letters = ?`},
+		{&l.readCounts, `SELECT detections, outbox, dead_letters FROM counts`},
+		{&l.readHead, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`},
+	} {
+		if err := prepare(ctx, conn, p.stmt, p.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *ledger) reload(ctx context.Context) error {
+	n := &l.counts
+	if err := l.readCounts.QueryRowContext(ctx).Scan(&n.Detections, &n.Outbox, &n.DeadLetters); err != nil {
+		return fmt.Errorf("read counts: %w", err)
+	}
+	l.stored = l.counts
+	l.head = auditEntry{}
+	var sum []byte
+	err := l.readHead.QueryRowContext(ctx).Scan(&l.head.Seq, &sum)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("read head of the audit trail: %w", err)
+	}
+	copy(l.head.Hash[:], sum)
+	return nil
+}
+
+func (l *ledger) finish(ctx context.Context) error {
+	if l.counts == l.stored {
+		return nil
+	}
+	_, err := l.setCounts.ExecContext(ctx, l.counts.Detections, l.counts.Outbox, l.counts.DeadLetters)
+	return err
+}
+
+func (l *ledger) committed() { l.stored = l.counts }
+
+// insert adds a record with its audit entry and outbox row, unless its id is there.
+func (l *ledger) insert(e *encoded, nowMicros int64) error {
+	result, err := l.detection.Exec(e.id, e.seenAt, e.received, e.deliver, e.owner, e.body)
+	if err != nil {
+		return fmt.Errorf("insert detection: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	l.counts.Detections++
+	if e.deliver {
+		seq, err := result.LastInsertId()
+		if err != nil {
+			return err
+		}
+		if _, err := l.outbox.Exec(seq, e.owner); err != nil {
+			return fmt.Errorf("insert outbox row: %w", err)
+		}
+		l.counts.Outbox++
+	}
+	return l.append(e.id, eventAccepted, nowMicros, e.detail)
+}
+
+// settle takes an outbox row off and audits how its delivery ended. An id without one is ignored.
+func (l *ledger) settle(d *detection.Delivery) error {
+	result, err := l.unqueue.Exec(d.ID)
+	if err != nil {
+		return fmt.Errorf("delete outbox row: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	l.counts.Outbox--
+	if d.Outcome == detection.DeadLettered {
+		if _, err := l.deadLetter.Exec(d.At.UnixMicro(), d.Reason, d.ID); err != nil {
+			return fmt.Errorf("insert dead letter: %w", err)
+		}
+		l.counts.DeadLetters++
+	}
+	return l.append(d.ID, string(d.Outcome), d.At.UnixMicro(), d.Reason)
+}
+
+// append adds an entry to the audit trail.
+func (l *ledger) append(id, event string, atMicros int64, detail string) error {
+	next := auditEntry{Seq: l.head.Seq + 1, DetectionID: id, Event: event, AtMicros: atMicros, Detail: detail}
+	next.Hash = auditHash(l.sum, l.head.Hash, next)
+	_, err := l.audit.Exec(next.Seq, id, event, atMicros, detail, l.head.Hash[:], next.Hash[:])
+	if err != nil {
+		return fmt.Errorf("append to audit trail: %w", err)
+	}
+	l.head = next
+	return nil
+}
+
+// auditHash is SHA-256 over the hash of the entry before (zeros for the first), then the sequence number and the time as
+// 8 bytes each, big-endian, then id, event and detail, each after its length in 8 bytes. Changing, removing or
+// reordering entries breaks the chain.
+func auditHash(sum hash.Hash, prev [sha256.Size]byte, e auditEntry) (out [sha256.Size]byte) {
+	sum.Reset()
+	var buf [256]byte
+	b := append(buf[:0], prev[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Seq))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.AtMicros))
+	for _, text := range [...]string{e.DetectionID, e.Event, e.Detail} {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	sum.Write(b)
+	sum.Sum(out[:0])
+	return out
+}
+
+// digest ties an audit entry to the stored detection.
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

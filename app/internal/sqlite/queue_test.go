@@ -1,0 +1,208 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/detection/storetest"
+)
+
+func openQueue(t testing.TB, opts QueueOptions) *Queue {
+	t.Helper()
+	if opts.Dir == "" {
+		opts.Dir = t.TempDir()
+	}
+	q, err := OpenQueue(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q
+}
+
+func TestAQueueAtItsCapRefusesAndReusesItsPages(t *testing.T) {
+	q := openQueue(t, QueueOptions{MaxBytes: 2 << 20})
+	n, biggest := 0, int64(0)
+	for round := range 3 {
+		start := n
+		var err error
+		for ; err == nil; n += 10 {
+			err = q.Put(t.Context(), storetest.Queued(n, n+10, false))
+		}
+		n -= 10
+		if !errors.Is(err, detection.ErrFull) || !q.Depth().Full || !errors.Is(q.Ready(t.Context()), detection.ErrFull) {
+			t.Fatalf("Put over the cap = %v, full %v, ready %v", err, q.Depth().Full, q.Ready(t.Context()))
+		}
+		if stored := int64(n - start); q.Depth().Undelivered != stored || q.Depth().Unstored != stored || stored < 500 {
+			t.Fatalf("round %d: depth %+v after %d records", round, q.Depth(), stored)
+		}
+		size := q.backlog.pages.Load() * pageBytes
+		if round > 0 && size > biggest+biggest/20 {
+			t.Errorf("round %d: the file grew from %d to %d bytes", round, biggest, size)
+		}
+		biggest = max(biggest, size)
+
+		finish(t, q, start, start+20) // a little room is not enough: the flag must not flap
+		if err := q.Put(t.Context(), storetest.Queued(n, n+1, false)); !errors.Is(err, detection.ErrFull) {
+			t.Errorf("Put just below the cap = %v, want ErrFull", err)
+		}
+		finish(t, q, start+20, n)
+		if q.Depth().Full || q.Ready(t.Context()) != nil {
+			t.Errorf("round %d: still full when empty: %+v", round, q.Depth())
+		}
+	}
+}
+
+func finish(t testing.TB, q *Queue, from, to int) {
+	t.Helper()
+	for ; from < to; from += 256 {
+		end := min(from+256, to)
+		ids := storetest.IDs(from, end)
+		if err := errors.Join(
+			q.MarkStored(t.Context(), ids),
+			q.MarkDelivered(t.Context(), storetest.Deliveries(from, end, detection.Delivered, time.Now())),
+			q.MarkAcknowledged(t.Context(), ids),
+		); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestADamagedQueueIsSetAside(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage func(path string) error
+	}{
+		{"header", func(path string) error { return overwrite(path, 0, 100) }},
+		{"pages in the middle", func(path string) error { return overwrite(path, 5*pageBytes, 3*pageBytes) }},
+		{"half of the file is missing", func(path string) error { return os.Truncate(path, sizeOf(path)/2) }},
+		{"emptied, with a log", func(path string) error {
+			return errors.Join(os.Truncate(path, 0), os.WriteFile(path+"-wal", []byte("acknowledged"), 0o600))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			opts := QueueOptions{Options: Options{Dir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&log, nil))}}
+			q := openQueue(t, opts)
+			path := q.file.path
+			if err := errors.Join(q.Put(t.Context(), storetest.Queued(0, 200, false)), q.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.damage(path); err != nil {
+				t.Fatal(err)
+			}
+			want := sizeOf(path) + sizeOf(path+"-wal")
+			q = openQueue(t, opts)
+			if got := q.Depth(); got.Undelivered != 0 {
+				t.Errorf("depth = %+v, want an empty queue", got)
+			}
+			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), asideMark) {
+				t.Errorf("the log does not tell: %q", log.String())
+			}
+			aside := q.SetAside()
+			if len(aside) != 1 || sizeOf(aside[0])+sizeOf(aside[0]+"-wal") != want {
+				t.Errorf("set aside %v with %d bytes, want %d", aside, sizeOf(aside[0]), want)
+			}
+			if err := errors.Join(q.Put(t.Context(), storetest.Queued(0, 1, false)), q.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if q = openQueue(t, opts); len(q.SetAside()) != 1 || q.Depth().Undelivered != 1 {
+				t.Errorf("after a restart: set aside %v, depth %+v; want it still shown and the new queue kept", q.SetAside(), q.Depth())
+			}
+		})
+	}
+}
+
+func TestASoundQueueIsNotSetAside(t *testing.T) {
+	opts := QueueOptions{Options: Options{Dir: t.TempDir()}}
+	q := openQueue(t, opts)
+	if err := errors.Join(q.Put(t.Context(), storetest.Queued(0, 200, false)), q.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if q = openQueue(t, opts); len(q.SetAside()) != 0 || q.Depth().Undelivered != 200 {
+		t.Errorf("set aside %v, depth %+v", q.SetAside(), q.Depth())
+	}
+}
+
+func overwrite(path string, at, n int) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xA5}, n), int64(at))
+	return errors.Join(err, f.Close())
+}
+
+func TestDepthCountsTheLog(t *testing.T) {
+	q := openQueue(t, QueueOptions{})
+	if err := q.Put(t.Context(), storetest.Queued(0, 100, false)); err != nil {
+		t.Fatal(err)
+	}
+	if got := q.Depth().Bytes; got < 100*500 {
+		t.Errorf("Bytes = %d, want at least the payload", got)
+	}
+}
+
+// BenchmarkDrain is the time of one item through a queue that holds n when the drain begins: linear when it does not
+// depend on n.
+func BenchmarkDrain(b *testing.B) {
+	for _, n := range []int{2_000, 20_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.StopTimer()
+			for range b.N {
+				q := openQueue(b, QueueOptions{Options: Options{Dir: b.TempDir()}})
+				for from := 0; from < n; from += 500 {
+					if err := q.Put(b.Context(), storetest.Queued(from, from+500, false)); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StartTimer()
+				drain(b, q, n)
+				b.StopTimer()
+				b.ReportMetric(float64(sizeOf(q.file.path))/float64(n), "file-bytes/item")
+				_ = q.Close()
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "µs/item")
+		})
+	}
+}
+
+// drain does what the relay does: 64 events to TAK, 256 rows to the store.
+func drain(b *testing.B, q *Queue, n int) {
+	for done, after := 0, int64(0); done < n; {
+		records, last, err := q.Undelivered(b.Context(), after, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		after = last
+		finish(b, q, done, done+len(records))
+		done += len(records)
+	}
+	if got := q.Depth(); got.Undelivered != 0 || got.Unstored != 0 {
+		b.Fatalf("depth = %+v after the drain", got)
+	}
+}
+
+// BenchmarkDepth does not depend on how much is queued.
+func BenchmarkDepth(b *testing.B) {
+	for _, n := range []int{1_000, 50_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			q := openQueue(b, QueueOptions{Options: Options{Dir: b.TempDir()}})
+			for from := 0; from < n; from += 500 {
+				if err := q.Put(b.Context(), storetest.Queued(from, from+500, false)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				q.Depth()
+			}
+		})
+	}
+}

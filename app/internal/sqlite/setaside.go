@@ -1,0 +1,79 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// asideMark is in the names of damaged databases that were set aside.
+const asideMark = ".corrupt-"
+
+// setAsideIfDamaged checks the database at path and, when it is damaged, renames it together with its log, so that a
+// new one can begin and somebody can look at the old one.
+func setAsideIfDamaged(ctx context.Context, path string, now time.Time, log *slog.Logger) error {
+	damage, err := findDamage(ctx, path)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", path, err)
+	}
+	if damage == "" {
+		return nil
+	}
+	to := path + asideMark + now.UTC().Format("20060102T150405.000000000Z")
+	for _, end := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+end, to+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("set damaged database aside: %w", err)
+		}
+	}
+	if err := syncDir(path); err != nil {
+		return fmt.Errorf("set damaged database aside: %w", err)
+	}
+	log.Error("the database is damaged and was set aside; acknowledged detections may be in it", "path", to, "damage", damage)
+	return nil
+}
+
+// findDamage returns what is wrong with the database at path, empty when it is sound or missing. It opens it read-only,
+// so that looking changes nothing.
+func findDamage(ctx context.Context, path string) (damage string, err error) {
+	if orphaned(path) {
+		return "the database is empty but its log is not", nil
+	}
+	if sizeOf(path) == 0 {
+		return "", nil
+	}
+	pool := openReaders(path, 1)
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	var verdict string
+	err = pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	switch {
+	case isCorrupt(err):
+		return err.Error(), nil
+	case err != nil:
+		return "", err
+	case verdict != "ok":
+		return verdict, nil
+	}
+	return "", nil
+}
+
+// listSetAside returns the damaged predecessors of the database at path, without their logs.
+func listSetAside(path string) []string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, filepath.Base(path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+			found = append(found, filepath.Join(filepath.Dir(path), name))
+		}
+	}
+	return found
+}

@@ -1,0 +1,147 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+var _ detection.Store = (*Store)(nil)
+
+// Store is the service's store of record: detections, their audit trail and what is owed to TAK.
+type Store struct {
+	file   *file
+	ledger *ledger
+	now    func() time.Time
+}
+
+// StoreOptions shape a Store.
+type StoreOptions struct {
+	Options
+	// RestartGrace keeps the leases that were alive when the store went down: at the start each lasts at least so long,
+	// time enough for its owner to renew it before others adopt its rows. Use the lease duration. 0 means none.
+	RestartGrace time.Duration
+}
+
+// OpenStore opens opts.Dir/app.db or makes it. Close must be called.
+func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
+	opts.setDefaults()
+	s := &Store{ledger: &ledger{}, now: opts.Now}
+	var err error
+	s.file, err = openFile(ctx, opts.Options, "app.db", s.ledger, func(path string) error {
+		if orphaned(path) {
+			return fmt.Errorf("%s is empty but its log %s-wal is not: restore both, or move the log away", path, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.keepLeases(ctx, opts.RestartGrace); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep leases over the restart: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+// Close commits what is under way, empties the log and gives the file free.
+func (s *Store) Close() error { return s.file.close() }
+
+// Ready returns nil while the store can take new detections; the error says why it cannot.
+func (s *Store) Ready(ctx context.Context) error {
+	return translate("store", detection.ErrUnavailable, s.file.ready(ctx))
+}
+
+// SetMaxPages changes Options.MaxPages of the open database; 0 means no limit.
+func (s *Store) SetMaxPages(ctx context.Context, pages int64) error {
+	return s.file.setMaxPages(ctx, pages)
+}
+
+// encoded is a record as the writer needs it. The caller's goroutine makes it; it holds nothing of the caller's.
+type encoded struct {
+	id, owner        string
+	seenAt, received int64 // microseconds
+	deliver          bool
+	body             []byte
+	detail           string // for the audit entry
+}
+
+// Commit implements detection.Store.
+func (s *Store) Commit(ctx context.Context, records []detection.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if err := s.file.space.check(); err != nil {
+		return translate("commit detections", detection.ErrUnavailable, err)
+	}
+	rows, bytes, err := encode(records)
+	if err != nil {
+		return err
+	}
+	now := s.now().UnixMicro()
+	err = s.file.writer.do(ctx, &op{rows: len(rows), bytes: bytes, run: func() error {
+		for i := range rows {
+			if err := s.ledger.insert(&rows[i], now); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	return translate("commit detections", detection.ErrUnavailable, err)
+}
+
+func encode(records []detection.Record) (rows []encoded, bytes int64, err error) {
+	rows = make([]encoded, len(records))
+	for i := range records {
+		d := &records[i].Detection
+		if d.ID == "" {
+			return nil, 0, detection.Invalid("detection_id", "must not be empty")
+		}
+		body, err := json.Marshal(d)
+		if err != nil {
+			return nil, 0, fmt.Errorf("encode detection %s: %w", d.ID, err)
+		}
+		rows[i] = encoded{
+			id: d.ID, owner: records[i].Owner, deliver: records[i].Deliver,
+			seenAt: d.SeenAt.UnixMicro(), received: d.ReceivedAt.UnixMicro(),
+			body: body, detail: digest(body),
+		}
+		bytes += int64(len(body)) + rowOverheadBytes
+	}
+	return rows, bytes, nil
+}
+
+// rowOverheadBytes is about what a record takes beside its body: audit entry, outbox row, indexes.
+const rowOverheadBytes = 400
+
+// Get implements detection.Store. The record comes back as it was committed, with the owner it had then.
+func (s *Store) Get(ctx context.Context, id string) (detection.Record, error) {
+	var (
+		record detection.Record
+		body   []byte
+	)
+	err := s.file.readers.QueryRowContext(ctx, "SELECT body, deliver, owner FROM detections WHERE id = ?", id).
+		Scan(&body, &record.Deliver, &record.Owner)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = detection.ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &record.Detection)
+	}
+	if err != nil {
+		return detection.Record{}, translate("get detection "+id, detection.ErrUnavailable, err)
+	}
+	return record, nil
+}
+
+// Stats implements detection.Store.
+func (s *Store) Stats(ctx context.Context) (detection.StoreStats, error) {
+	var n detection.StoreStats
+	err := s.file.readers.QueryRowContext(ctx, "SELECT detections, outbox, dead_letters FROM counts").
+		Scan(&n.Detections, &n.Outbox, &n.DeadLetters)
+	return n, translate("count detections", detection.ErrUnavailable, err)
+}
