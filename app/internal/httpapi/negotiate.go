@@ -17,6 +17,9 @@ func (m match) better(than match) bool {
 	if m.quality != than.quality {
 		return m.quality > than.quality
 	}
+	if m.quality == 0 {
+		return false
+	}
 	if m.specificity != than.specificity {
 		return m.specificity > than.specificity
 	}

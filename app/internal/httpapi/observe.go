@@ -40,14 +40,15 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		header := c.Response().Header()
 		header.Set(echo.HeaderXRequestID, x.requestID)
 		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
-		if x.err = guard(next, c); x.err != nil && !c.Response().Committed {
+		x.err = guard(next, c)
+		committed := c.Response().Committed
+		if x.err != nil && !committed {
 			if err := refuse(c, x, refusalOf(x.err)); err != nil {
 				x.err = errors.Join(x.err, err)
 			}
 		}
 		a.record(c, x)
-		var p *panicError
-		if errors.As(x.err, &p) && p.committed {
+		if panicked(x.err) && committed {
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 		}
 		return nil
@@ -56,12 +57,16 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 
 // panicError is a panic of a handler. The program goes on; the fault is logged with where it was.
 type panicError struct {
-	value     any
-	stack     []byte
-	committed bool // the answer had begun
+	value any
+	stack []byte
 }
 
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
+
+func panicked(err error) bool {
+	var p *panicError
+	return errors.As(err, &p)
+}
 
 func guard(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
@@ -70,7 +75,7 @@ func guard(next echo.HandlerFunc, c echo.Context) (err error) {
 		case http.ErrAbortHandler:
 			panic(value)
 		default:
-			err = &panicError{value: value, stack: debug.Stack(), committed: c.Response().Committed}
+			err = &panicError{value: value, stack: debug.Stack()}
 		}
 	}()
 	return next(c)
@@ -79,6 +84,9 @@ func guard(next echo.HandlerFunc, c echo.Context) (err error) {
 // record counts and logs a report of a detection. Of the other requests only those that failed by our fault are logged.
 func (a *api) record(c echo.Context, x *exchange) {
 	status := c.Response().Status
+	if panicked(x.err) {
+		status = http.StatusInternalServerError // whatever the half of an answer said
+	}
 	took := a.Now().Sub(x.started)
 	r := c.Request()
 	if r.Method != http.MethodPost || r.URL.Path != detectionsPath {
@@ -90,7 +98,7 @@ func (a *api) record(c echo.Context, x *exchange) {
 	a.metrics.requests.WithLabelValues(strconv.Itoa(status)).Inc()
 	a.metrics.duration.Observe(took.Seconds())
 	message := "detection accepted"
-	if x.err != nil {
+	if status >= http.StatusMultipleChoices {
 		message = "detection refused"
 	}
 	a.log(c, x, message, status, took)

@@ -1,0 +1,214 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+func TestBodyLimit(t *testing.T) {
+	const limit = 1 << 10
+	padded := goodBody + strings.Repeat(" ", limit-len(goodBody))
+	tests := []struct {
+		name    string
+		body    io.Reader
+		length  int64 // -1: unknown, as with chunks
+		refused bool
+	}{
+		{"at the limit", strings.NewReader(padded), limit, false},
+		{"at the limit, in chunks", unsized{strings.NewReader(padded)}, -1, false},
+		{"one byte over", strings.NewReader(padded + " "), limit + 1, true},
+		{"one byte over, in chunks", unsized{strings.NewReader(padded + " ")}, -1, true},
+		{"10 MB", unreadable{t}, 10 << 20, true},
+		{"10 MB in chunks", unsized{strings.NewReader(strings.Repeat(" ", 10<<20))}, -1, true},
+		{"more than announced", strings.NewReader(padded + strings.Repeat(" ", limit)), limit, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig()
+			g.MaxBodyBytes = limit
+			r := ask(http.MethodPost, detectionsPath, "")
+			r.Body, r.ContentLength = io.NopCloser(tt.body), tt.length
+			w := g.serve(r)
+			if !tt.refused && w.Code != http.StatusCreated {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+			if tt.refused {
+				checkRefusal(t, w, http.StatusRequestEntityTooLarge, detection.CodeTooLarge, "")
+			}
+		})
+	}
+}
+
+// TestLargeBodyOverAConnection sends 10 MB to a real server with the default limits and with a smaller one.
+func TestLargeBodyOverAConnection(t *testing.T) {
+	picture := `{"image_base64":"` + strings.Repeat("QUJD", 10<<18) + `",`
+	body := strings.Replace(goodBody, "{", picture, 1)
+	for _, tt := range []struct {
+		name   string
+		limit  int64
+		wrap   func(io.Reader) io.Reader
+		status int
+	}{
+		{"fits", 0, func(r io.Reader) io.Reader { return r }, http.StatusCreated},
+		{"fits in chunks", 0, func(r io.Reader) io.Reader { return unsized{r} }, http.StatusCreated},
+		{"too large", 1 << 20, func(r io.Reader) io.Reader { return r }, http.StatusRequestEntityTooLarge},
+		{"too large in chunks", 1 << 20, func(r io.Reader) io.Reader { return unsized{r} }, http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newRig()
+			g.MaxBodyBytes = tt.limit
+			server := httptest.NewServer(New(g.Options))
+			defer server.Close()
+			r, err := http.NewRequest(http.MethodPost, server.URL+detectionsPath, tt.wrap(strings.NewReader(body)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+goodToken)
+			r.Header.Set("Expect", "100-continue") // so that a refusal comes before the body does
+			response, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if response.StatusCode != tt.status {
+				text, _ := io.ReadAll(response.Body)
+				t.Errorf("got %d %s, want %d", response.StatusCode, text, tt.status)
+			}
+		})
+	}
+}
+
+func TestBodyThatBreaksOff(t *testing.T) {
+	g := newRig()
+	r := ask(http.MethodPost, detectionsPath, "")
+	r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(goodBody[:100]), failing{})), 1000
+	checkRefusal(t, g.serve(r), http.StatusBadRequest, detection.CodeMalformed, "")
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestCompressedBodyIsRefused(t *testing.T) {
+	checkRefusal(t, newRig().post(goodBody, "Content-Encoding", "gzip"), http.StatusBadRequest, detection.CodeMalformed, "")
+	if w := newRig().post(goodBody, "Content-Encoding", "identity"); w.Code != http.StatusCreated {
+		t.Errorf("identity: got %d", w.Code)
+	}
+}
+
+// gate is a body that keeps its reader waiting until it is opened.
+type gate struct {
+	io.Reader
+	open chan struct{}
+}
+
+func (g *gate) Read(p []byte) (int, error) {
+	<-g.open
+	return g.Reader.Read(p)
+}
+
+// TestBytesInFlight fills the budget with bodies that are still arriving, of known and of unknown length.
+func TestBytesInFlight(t *testing.T) {
+	for name, length := range map[string]int64{"known length": int64(len(goodBody)), "chunks": -1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { fillBudget(t, length) })
+		})
+	}
+}
+
+func fillBudget(t *testing.T, length int64) {
+	const held = 4
+	g := newRig()
+	g.MaxBodyBytes = 1 << 10
+	g.MaxInFlightBytes = held * firstReadBytes
+	if length >= 0 {
+		g.MaxInFlightBytes = held * (length + 1)
+	}
+	handler := New(g.Options)
+	open := make(chan struct{})
+	codes := make([]int, held)
+	var waiting sync.WaitGroup
+	for i := range held {
+		waiting.Go(func() {
+			r := ask(http.MethodPost, detectionsPath, "")
+			r.Body, r.ContentLength = io.NopCloser(&gate{strings.NewReader(goodBody), open}), length
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			codes[i] = w.Code
+		})
+	}
+	synctest.Wait() // all of them have their share and wait for the rest of their body
+	g.handler = handler
+	w := g.post(goodBody)
+	if w.Header().Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	checkRefusal(t, w, http.StatusServiceUnavailable, detection.CodeUnavailable, "")
+	for _, path := range []string{"/health", "/api/v1/health", "/ready", "/metrics"} {
+		if w := g.serve(ask(http.MethodGet, path, "")); w.Code != http.StatusOK {
+			t.Errorf("%s beside a full budget: got %d", path, w.Code)
+		}
+	}
+	close(open)
+	waiting.Wait()
+	for i, code := range codes {
+		if code != http.StatusCreated {
+			t.Errorf("request %d: got %d", i, code)
+		}
+	}
+	if w := g.post(goodBody); w.Code != http.StatusCreated {
+		t.Errorf("after the others: got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestLeaseGivesBack(t *testing.T) {
+	const room = 1 << 20
+	held := &lease{budget: newBudget(room)}
+	for _, tt := range []struct {
+		first, body int
+		want        error
+	}{{1, 300 << 10, nil}, {1 << 10, 300 << 10, nil}, {room, room - 1, nil}, {1, 2 * room, errBusy}, {room + 1, 0, errBusy}} {
+		body, err := readAll(strings.NewReader(strings.Repeat("x", tt.body)), int64(tt.first), held)
+		if err != tt.want || err == nil && len(body) != tt.body {
+			t.Errorf("%d bytes from %d on: got %d bytes, %v, want %v", tt.body, tt.first, len(body), err, tt.want)
+		}
+		held.end()
+		if free := held.budget.free.Load(); free != room {
+			t.Fatalf("%d bytes from %d on: %d of %d bytes are free afterwards", tt.body, tt.first, free, room)
+		}
+	}
+}
+
+// TestRefusalsHoldNothing has room for one body and many requests that go wrong in turn.
+func TestRefusalsHoldNothing(t *testing.T) {
+	g := newRig()
+	g.MaxBodyBytes, g.MaxInFlightBytes = 1<<10, 1
+	accept := g.Ingestor
+	g.Ingestor = fakeIngestor{func(ctx context.Context, in detection.Input, by string) (detection.Accepted, error) {
+		switch in.Source {
+		case "panic":
+			panic("test")
+		case "error":
+			return detection.Accepted{}, errTest
+		}
+		return accept.Accept(ctx, in, by)
+	}}
+	for range 50 {
+		g.post(goodBody[:50])
+		g.post(strings.Repeat("x", 2<<10))
+		g.post(strings.Replace(goodBody, "uav-1", "panic", 1))
+		g.post(strings.Replace(goodBody, "uav-1", "error", 1))
+		g.serve(ask(http.MethodPost, detectionsPath, "", "Authorization", "none"))
+		if w := g.post(goodBody); w.Code != http.StatusCreated {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+	}
+}
