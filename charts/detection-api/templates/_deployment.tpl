@@ -43,7 +43,9 @@ spec:
           valueFrom:
             fieldRef:
               fieldPath: metadata.name
-        {{- include "detection-api.goMemLimit" $values.api | indent 8 }}
+        {{- with include "detection-api.goMemLimit" $values.api }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- include "detection-api.secretEnv" (dict "name" "JWT_SECRET_KEY" "secret" $values.secrets.jwt.existingSecret "key" "secret_key") | nindent 8 }}
         {{- include "detection-api.secretEnv" (dict "name" "STORE_TOKEN" "secret" $values.secrets.store.existingSecret "key" "token") | nindent 8 }}
         {{- range $name, $key := dict "TAK_ADDR" "endpoint" "TAK_USERNAME" "username" "TAK_PASSWORD" "password" }}
@@ -56,7 +58,7 @@ spec:
         {{- toYaml $values.api.resources | nindent 8 }}
       securityContext:
         {{- include "detection-api.containerSecurityContext" . | nindent 8 }}
-      {{- include "detection-api.probes" $values.api.probes | indent 6 }}
+      {{- include "detection-api.probes" $values.api.probes | nindent 6 }}
       {{- if $values.api.preStopSleepSeconds }}
       lifecycle:
         preStop:

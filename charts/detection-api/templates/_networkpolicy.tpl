@@ -31,10 +31,9 @@ spec:
 
 {{/* Peers from namespace selectors. Input: a list of label selectors. */}}
 {{- define "detection-api.namespacePeers" -}}
-{{- range . }}
-- namespaceSelector:
-    {{- toYaml . | nindent 4 }}
-{{- end }}
+{{- $peers := list -}}
+{{- range . }}{{ $peers = append $peers (dict "namespaceSelector" .) }}{{ end -}}
+{{- toYaml $peers -}}
 {{- end }}
 
 {{/* Peers that are one of our own apps. Input: root, app. */}}

@@ -44,14 +44,12 @@ capabilities:
 
 {{/* The three probes on the port named http. Input: the values `probes` of a group. */}}
 {{- define "detection-api.probes" -}}
-{{- range $name, $path := dict "startup" "/health" "liveness" "/health" "readiness" "/ready" }}
-{{ $name }}Probe:
-  httpGet:
-    path: {{ $path }}
-    port: http
-    scheme: HTTP
-  {{- toYaml (get $ $name) | nindent 2 }}
-{{- end }}
+{{- $probes := dict -}}
+{{- range $name, $path := dict "startup" "/health" "liveness" "/health" "readiness" "/ready" -}}
+{{- $http := dict "path" $path "port" "http" "scheme" "HTTP" -}}
+{{- $_ := set $probes (printf "%sProbe" $name) (merge (dict "httpGet" $http) (get $ $name)) -}}
+{{- end -}}
+{{- toYaml $probes -}}
 {{- end }}
 
 {{/* Annotations that let Prometheus find the pod. Input: group, port. */}}
@@ -63,7 +61,7 @@ capabilities:
 {{/* GOMEMLIMIT: a share of the memory limit, so that the collector works harder before the kernel kills. Nothing without a limit.
      Input: the values of a group. */}}
 {{- define "detection-api.goMemLimit" -}}
-{{- with .resources.limits.memory }}
+{{- with .resources.limits.memory -}}
 - name: GOMEMLIMIT
   value: {{ div (mul (include "detection-api.bytes" . | int64) $.goMemLimitPercent) 100 | quote }}
 {{- end }}

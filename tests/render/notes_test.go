@@ -1,0 +1,52 @@
+package render
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+)
+
+// notes renders NOTES.txt, which `helm template` leaves out.
+func notes(t *testing.T, set map[string]any) string {
+	t.Helper()
+	loaded, err := loader.Load(chartDir)
+	require.NoError(t, err)
+	release := chartutil.ReleaseOptions{Name: releaseName, Namespace: namespace, IsInstall: true}
+	values, err := chartutil.ToRenderValues(loaded, set, release, nil)
+	require.NoError(t, err)
+	rendered, err := engine.Render(loaded, values)
+	require.NoError(t, err)
+	return rendered["detection-api/templates/NOTES.txt"]
+}
+
+// NOTES.txt names the active slot and the next command, for either slot.
+func TestNotes(t *testing.T) {
+	for active, idle := range map[string]string{"blue": "green", "green": "blue"} {
+		text := notes(t, map[string]any{"activeSlot": active})
+		require.Contains(t, text, "Active slot: "+active+" (3 pods of registry.internal/detection-api:0.1.0), idle slot: "+idle)
+		for _, command := range []string{"--set slots." + idle + ".image.tag=NEW_TAG --wait", "--set activeSlot=" + idle, "--set activeSlot=" + active} {
+			require.Contains(t, text, "helm upgrade detection-api charts/detection-api -n detection-system --reuse-values "+command)
+		}
+		require.NotContains(t, text, "WARNING")
+	}
+	text := notes(t, map[string]any{
+		"promotion": map[string]any{"force": true},
+		"secrets":   map[string]any{"development": map[string]any{"create": true}},
+		"service":   map[string]any{"type": "NodePort"},
+	})
+	for _, part := range []string{"secrets.development.create is true", "takEndpoint is empty", "promotion.force is true", "on any node at port"} {
+		require.Contains(t, text, part)
+	}
+}
+
+// `helm lint --strict` finds nothing with any values file.
+func TestLint(t *testing.T) {
+	for _, file := range valuesFiles {
+		output, err := exec.CommandContext(t.Context(), "helm", "lint", "--strict", chartDir, "-f", chartDir+"/"+file).CombinedOutput()
+		require.NoError(t, err, "%s: %s", file, output)
+	}
+}

@@ -1,0 +1,194 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+)
+
+// Values that contradict each other are refused with a line that names the value.
+func TestContradictionsAreRefused(t *testing.T) {
+	for _, c := range []struct{ set, want string }{
+		{"activeSlot=purple", "activeSlot"},
+		{"slots.blue.replicas=0", "slots.blue.replicas is 0 but activeSlot is blue"},
+		{"api.queueSizeLimit=4Gi", "config.queueMaxBytes is 4294967296 in slot blue but api.queueSizeLimit is 4Gi"},
+		{"slots.green.config.queueMaxBytes=99999999999", "in slot green"},
+		{"config.flagGreenCE90M=30", "GREEN must be below YELLOW"},
+		{"config.shutdownTimeout=1m", "terminationGracePeriodSeconds"},
+		{"api.strategy.maxSurge=0", "one of them must be at least 1"},
+		{"api.podLabels.slot=blue", "api.podLabels.slot"},
+		{"store.podLabels.app=x", "store.podLabels.app"},
+		{"api.extraEnv[0].name=STORE_TOKEN,api.extraEnv[0].value=x", "STORE_TOKEN is set already"},
+		{"api.extraEnv[0].name=LOG_LEVEL,api.extraEnv[0].value=x", "LOG_LEVEL is set already"},
+		{"api.extraEnv[0].name=A,api.extraEnv[1].name=A", "A is set already"},
+		{"service.nodePort=30080", "service.type=NodePort"},
+		{"secrets.development.takEndpoint=tak:8087", "secrets.development.create"},
+		{"secrets.store.existingSecret=jwt-signing-key", "three different Secrets"},
+		{"slots.blue.replica=3", "replica"},
+		{"slots.blue.replicas=null", "replicas"},
+	} {
+		// Terratest writes each pair as `--set key=value`, so a further pair may follow the first one's comma.
+		key, value, _ := strings.Cut(c.set, "=")
+		_, err := render(t, "values.yaml", map[string]string{key: value})
+		require.ErrorContains(t, err, c.want, c.set)
+	}
+}
+
+// validator validates values as Helm does before it renders.
+type validator struct {
+	schema   []byte
+	defaults map[string]any
+}
+
+func newValidator(t *testing.T) validator {
+	t.Helper()
+	loaded, err := loader.Load(chartDir)
+	require.NoError(t, err)
+	return validator{schema: loaded.Schema, defaults: loaded.Values}
+}
+
+// with validates the defaults after change has been applied to a copy of them.
+func (v validator) with(t *testing.T, change func(values map[string]any)) error {
+	t.Helper()
+	text, err := json.Marshal(v.defaults)
+	require.NoError(t, err)
+	var values map[string]any
+	require.NoError(t, json.Unmarshal(text, &values))
+	change(values)
+	return chartutil.ValidateAgainstSingleSchema(values, v.schema)
+}
+
+// mappings returns the paths of all mappings in values, the root (an empty path) among them.
+func mappings(values map[string]any, path []string) [][]string {
+	found := [][]string{path}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if child, ok := values[key].(map[string]any); ok {
+			found = append(found, mappings(child, append(slices.Clone(path), key))...)
+		}
+	}
+	return found
+}
+
+// at returns the mapping at path.
+func at(values map[string]any, path []string) map[string]any {
+	for _, key := range path {
+		values = values[key].(map[string]any)
+	}
+	return values
+}
+
+// freeMappings take any key: labels, annotations and node labels are the user's own.
+var freeMappings = []string{
+	"commonLabels", "service.annotations",
+	"api.podLabels", "api.podAnnotations", "api.nodeSelector", "store.podLabels", "store.podAnnotations", "store.nodeSelector",
+}
+
+// The schema refuses an unknown key at every level, and each key's removal, and a value of another type.
+func TestSchemaRefusesTyposAtEveryLevel(t *testing.T) {
+	v := newValidator(t)
+	require.NoError(t, v.with(t, func(map[string]any) {}), "positive control: the defaults are valid")
+	levels := 0
+	for _, path := range mappings(v.defaults, nil) {
+		name := strings.Join(path, ".")
+		typo := v.with(t, func(values map[string]any) { at(values, path)["typo"] = "x" })
+		if slices.Contains(freeMappings, name) {
+			require.NoError(t, typo, name)
+			continue
+		}
+		levels++
+		require.ErrorContains(t, typo, "typo", "a misspelt key below %q", name)
+	}
+	require.Greater(t, levels, 30)
+}
+
+// Every value refuses a type that it cannot have, and cannot be taken away with `--set key=null`.
+func TestSchemaRefusesOtherTypes(t *testing.T) {
+	v := newValidator(t)
+	leaves := 0
+	for _, path := range mappings(v.defaults, nil) {
+		for key, value := range at(v.defaults, path) {
+			name := strings.Join(append(slices.Clone(path), key), ".")
+			wrong := any(map[string]any{"a": map[string]any{"b": "c"}})
+			if _, ok := value.(map[string]any); ok {
+				wrong = "text"
+			}
+			require.Error(t, v.with(t, func(values map[string]any) { at(values, path)[key] = wrong }), "%s: wrong type", name)
+			require.Error(t, v.with(t, func(values map[string]any) { delete(at(values, path), key) }), "%s: taken away", name)
+			leaves++
+		}
+	}
+	require.Greater(t, leaves, 100)
+}
+
+// Good and bad values of the kinds that users set most.
+func TestSchemaValues(t *testing.T) {
+	v := newValidator(t)
+	digest := "sha256:" + strings.Repeat("0", 64)
+	for _, c := range []struct {
+		path string
+		good []any
+		bad  []any
+	}{
+		{"activeSlot", []any{"blue", "green"}, []any{"purple", "", "Blue"}},
+		{"slots.blue.replicas", []any{0, 3}, []any{-1, 1.5, "3"}},
+		{"slots.blue.config", []any{map[string]any{"logLevel": "debug"}}, []any{map[string]any{"loglevel": "debug"}, map[string]any{"logLevel": "loud"}}},
+		{"image.digest", []any{"", digest}, []any{"latest", "sha256:00"}},
+		{"image.registry", []any{"ghcr.io", "localhost:5000/a/b"}, []any{"https://ghcr.io", "ghcr.io/"}},
+		{"image.pullPolicy", []any{"Never"}, []any{"Sometimes"}},
+		{"config.leaseDuration", []any{"30s", "500ms"}, []any{"30", 30, "30 s"}},
+		{"config.flagGreenCE90M", []any{7.5}, []any{0, "15"}},
+		{"api.resources.limits.cpu", []any{"500m", "2", 2}, []any{"2 cores", -1}},
+		{"api.resources.limits.memory", []any{"1Gi", "512M"}, []any{"1GB", 1024}},
+		{"api.strategy.maxSurge", []any{1, "25%"}, []any{"1", -1}},
+		{"api.tolerations", []any{[]any{map[string]any{"key": "a", "operator": "Exists"}}}, []any{[]any{map[string]any{"keys": "a"}}}},
+		{"api.extraEnv", []any{[]any{map[string]any{"name": "A", "value": "b"}}}, []any{[]any{map[string]any{"nmae": "A"}}, []any{map[string]any{"name": "A", "value": 1}}}},
+		{"service.nodePort", []any{0, 30000}, []any{80, 40000}},
+		{"secrets.development.jwtSecretKey", []any{"", strings.Repeat("k", 32)}, []any{"short"}},
+		{"secrets.development.takEndpoint", []any{"", "tak:8087", "[::1]:8087"}, []any{"tak"}},
+		{"networkPolicies.takEgress.cidrs", []any{[]any{"192.0.2.1/32", "2001:db8::/32"}}, []any{[]any{"192.0.2.1"}, "192.0.2.1/32"}},
+		{"networkPolicies.extraIngress", []any{[]any{map[string]any{"namespaceSelector": map[string]any{}}}}, []any{[]any{map[string]any{}}, []any{map[string]any{"nameSpaceSelector": map[string]any{}}}}},
+		{"networkPolicies.takEgress.ports", []any{[]any{8087}}, []any{[]any{"8087"}, []any{0}}},
+	} {
+		path := strings.Split(c.path, ".")
+		set := func(value any) error {
+			return v.with(t, func(values map[string]any) { at(values, path[:len(path)-1])[path[len(path)-1]] = value })
+		}
+		for _, value := range c.good {
+			require.NoError(t, set(value), "%s: %v", c.path, value)
+		}
+		for _, value := range c.bad {
+			require.Error(t, set(value), "%s: %v", c.path, value)
+		}
+	}
+}
+
+// evaluate renders one define of the chart with an input of its own, so that a decision which depends on a cluster can be
+// tried without one.
+func evaluate(t *testing.T, define string, input map[string]any) string {
+	t.Helper()
+	loaded, err := loader.Load(chartDir)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	write := func(name string, content []byte) {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, content, 0o644))
+	}
+	for _, template := range loaded.Templates {
+		if strings.HasSuffix(template.Name, ".tpl") {
+			write(template.Name, template.Data)
+		}
+	}
+	write("Chart.yaml", []byte("{apiVersion: v2, name: one-define, version: 0.0.0}"))
+	write("templates/result.yaml", fmt.Appendf(nil, `{{ dict "result" (include %q .Values.input) | toJson }}`, define))
+	return renderDefine(t, dir, input)
+}
