@@ -155,9 +155,10 @@ func TestParseInputNamesTheField(t *testing.T) {
 		{"sensor_metadata.pitch", "-90.1", "between -90 and 90"},
 		{"sensor_metadata.roll", "180.1", "between -180 and 180"},
 		{"sensor_metadata.focal_length", "", "is required"},
-		{"sensor_metadata.focal_length", "0", "greater than 0"},
-		{"sensor_metadata.focal_length", "-3000", "between 0 and"},
-		{"sensor_metadata.focal_length", "1e8", "between 0 and"},
+		{"sensor_metadata.focal_length", "0", "between 1 and"},
+		{"sensor_metadata.focal_length", "0.999", "between 1 and"},
+		{"sensor_metadata.focal_length", "-3000", "between 1 and"},
+		{"sensor_metadata.focal_length", "1e8", "between 1 and"},
 		{"sensor_metadata.image_width", "", "is required"},
 		{"sensor_metadata.image_width", "0", "between 1 and 100000"},
 		{"sensor_metadata.image_width", "100001", "between 1 and 100000"},
@@ -208,7 +209,7 @@ func TestParseInputBoundaries(t *testing.T) {
 		{"sensor_metadata.location_lon", "-180"}, {"sensor_metadata.location_lon", "180"},
 		{"sensor_metadata.heading", "-360"}, {"sensor_metadata.heading", "360"},
 		{"sensor_metadata.pitch", "-90"}, {"sensor_metadata.pitch", "90"}, {"sensor_metadata.roll", "-180"},
-		{"sensor_metadata.focal_length", "1e7"}, {"sensor_metadata.sensor_width_mm", "null"},
+		{"sensor_metadata.focal_length", "1"}, {"sensor_metadata.focal_length", "1e7"}, {"sensor_metadata.sensor_width_mm", "null"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s=%.20s", tt.field, tt.value), func(t *testing.T) {

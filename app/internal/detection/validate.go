@@ -12,6 +12,7 @@ import (
 const (
 	maxText         = 128    // characters of object_class, source and camera_id; the CoT event must stay below 2000 bytes
 	maxImagePx      = 100000 // a side of the image
+	minFocalPx      = 1      // below it the field of view is all but 180 degrees for any image, and the camera matrix has no inverse
 	maxFocalPx      = 1e7
 	maxHeightMetres = 100000 // above it nothing flies that sends us detections
 	minHeightMetres = -12000 // below the deepest sea floor
@@ -47,11 +48,10 @@ func (c *checker) optional(field string, value *float64, low, high float64) floa
 	return c.number(field, value, low, high)
 }
 
-func (c *checker) positive(field string, value *float64, high float64) float64 {
-	if got := c.number(field, value, 0, high); got == 0 {
+func (c *checker) positive(field string, value *float64, high float64) {
+	if c.number(field, value, 0, high) == 0 {
 		c.fail(field, "must be greater than 0")
 	}
-	return *orZero(value)
 }
 
 func (c *checker) positiveInt(field string, value *int, high int) int {
@@ -90,13 +90,6 @@ func (c *checker) text(field string, value *string) string {
 // order in which a terminal or a map shows what is around it.
 func isForbidden(r rune) bool {
 	return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF || unicode.Is(unicode.Bidi_Control, r)
-}
-
-func orZero(value *float64) *float64 {
-	if value == nil {
-		return new(float64)
-	}
-	return value
 }
 
 func (w *wireInput) validate(viewOnly bool) (Input, error) {
@@ -146,7 +139,7 @@ func (c *checker) sensor(w *wireSensor) Sensor {
 		HeadingDeg:      c.number(at+"heading", w.Heading, -360, 360),
 		PitchDeg:        c.number(at+"pitch", w.Pitch, -90, 90),
 		RollDeg:         c.optional(at+"roll", w.Roll, -180, 180),
-		FocalLengthPx:   c.positive(at+"focal_length", w.FocalLength, maxFocalPx),
+		FocalLengthPx:   c.number(at+"focal_length", w.FocalLength, minFocalPx, maxFocalPx),
 		ImageWidthPx:    c.positiveInt(at+"image_width", w.ImageWidth, maxImagePx),
 		ImageHeightPx:   c.positiveInt(at+"image_height", w.ImageHeight, maxImagePx),
 		SensorWidthMM:   w.SensorWidthMM,

@@ -34,9 +34,9 @@ func TestReady(t *testing.T) {
 		want   string
 	}{
 		{"by default", nil, 200, `{"ready":true,"parts":null}`},
-		{"with the store away", func() Readiness { return Readiness{true, parts} }, 200,
+		{"with the store away", func() Readiness { return Readiness{Ready: true, Parts: parts} }, 200,
 			`{"ready":true,"parts":{"queue":{"state":"ok"},"store":{"state":"unreachable","detail":"since 12:00"}}}`},
-		{"not", func() Readiness { return Readiness{false, map[string]Part{"queue": {State: "full"}}} }, 503,
+		{"not", func() Readiness { return Readiness{Parts: map[string]Part{"queue": {State: "full"}}} }, 503,
 			`{"ready":false,"parts":{"queue":{"state":"full"}}}`},
 	}
 	for _, tt := range tests {
