@@ -34,12 +34,22 @@ const (
 // valuesFiles are the three ways the chart is meant to be installed.
 var valuesFiles = []string{"values.yaml", "values-dev.yaml", "values-prod.yaml"}
 
-// render renders the chart with one values file and `--set` pairs, by the helm command as a user would.
+// render renders the chart with one values file and `--set` pairs, by the helm command as a user would. A value that
+// starts with a bracket is JSON (`--set-json`), the only way to write an empty list.
 func render(t *testing.T, file string, set map[string]string) (string, error) {
 	t.Helper()
+	plain, asJSON := map[string]string{}, map[string]string{}
+	for key, value := range set {
+		if strings.HasPrefix(value, "[") {
+			asJSON[key] = value
+		} else {
+			plain[key] = value
+		}
+	}
 	options := &helm.Options{
 		ValuesFiles:    []string{filepath.Join(chartDir, file)},
-		SetValues:      set,
+		SetValues:      plain,
+		SetJSONValues:  asJSON,
 		KubectlOptions: k8s.NewKubectlOptions("", "", namespace),
 		Logger:         logger.Discard,
 	}

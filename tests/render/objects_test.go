@@ -221,9 +221,9 @@ func TestNetworkPolicies(t *testing.T) {
 // A rule without peers would allow every address, so an emptied list must take its policy away.
 func TestNoNetworkPolicyAllowsEverybody(t *testing.T) {
 	emptied := map[string]string{
-		"networkPolicies.takEgress.cidrs":                      "{}",
-		"networkPolicies.ingressController.namespaceSelectors": "{}",
-		"networkPolicies.prometheus.namespaceSelectors":        "{}",
+		"networkPolicies.takEgress.cidrs":                      "[]",
+		"networkPolicies.ingressController.namespaceSelectors": "[]",
+		"networkPolicies.prometheus.namespaceSelectors":        "[]",
 	}
 	rendered := mustRender(t, "values.yaml", emptied)
 	names := []string{}
