@@ -1,0 +1,189 @@
+package storeapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/groupcommit"
+)
+
+var _ detection.Store = (*Client)(nil)
+
+const (
+	// defaultTimeout is short, because a caller has a queue of its own to turn to.
+	defaultTimeout = 2 * time.Second
+	// defaultInFlight requests hide the round trip; more would only split the groups that share one disk sync.
+	defaultInFlight = 4
+	// groupBytes ends a group of commits.
+	groupBytes = 1 << 20
+)
+
+// ClientOptions shape a Client. Zero values mean the defaults.
+type ClientOptions struct {
+	// BaseURL of the store, such as http://detection-api-store:8081. Required.
+	BaseURL string
+	// Token is the store's secret. Required.
+	Token string
+	// Timeout bounds each call. Default 2 s.
+	Timeout time.Duration
+	// InFlight is how many commits may be on their way at once. Default 4.
+	InFlight int
+}
+
+// Client is a store behind HTTP. Commits of concurrent callers travel together.
+type Client struct {
+	base    string
+	token   string
+	timeout time.Duration
+	http    *http.Client
+	commits *groupcommit.Writer[[]byte]
+}
+
+// NewClient does not connect: the store may be away. Close must be called.
+func NewClient(opts ClientOptions) (*Client, error) {
+	base, err := url.Parse(opts.BaseURL)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
+		return nil, fmt.Errorf("store address %q is not an http or https URL", opts.BaseURL)
+	}
+	if opts.Token == "" {
+		return nil, errors.New("the store's token is empty")
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = defaultTimeout
+	}
+	if opts.InFlight <= 0 {
+		opts.InFlight = defaultInFlight
+	}
+	c := &Client{
+		base: strings.TrimSuffix(base.String(), "/"), token: opts.Token, timeout: opts.Timeout,
+		http: &http.Client{
+			Transport:     newTransport(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	c.commits = groupcommit.New(groupcommit.Options[[]byte]{
+		MaxWeight: groupBytes, Weigh: func(records []byte) int { return len(records) }, Committers: opts.InFlight,
+	}, c.commitGroup)
+	return c, nil
+}
+
+// newTransport keeps connections and uses no proxy: the store is in the same cluster. HTTP/1.1 only, because with
+// HTTP/2 every call would hang on the one connection to a pod that has vanished.
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: time.Second, KeepAlive: 15 * time.Second}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		DialContext: dialer.DialContext, Protocols: protocols, DisableCompression: true,
+		MaxIdleConns: 32, MaxIdleConnsPerHost: 32, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: time.Second,
+	}
+}
+
+// Close sends the commits that wait and closes the connections.
+func (c *Client) Close() error {
+	c.commits.Close()
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// Commit implements detection.Store.
+func (c *Client) Commit(ctx context.Context, records []detection.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	for i := range records {
+		if records[i].Detection.ID == "" { // the server would refuse all that travel with it
+			return detection.Invalid("detection_id", "must not be empty")
+		}
+	}
+	list, err := json.Marshal(records)
+	if err != nil {
+		return fmt.Errorf("encode records: %w", err)
+	}
+	if err := c.commits.Do(ctx, list[1:len(list)-1]); err != nil {
+		return fmt.Errorf("commit to the store: %w", unavailable(err))
+	}
+	return nil
+}
+
+// commitGroup sends lists of records, each encoded by its caller, as one.
+func (c *Client) commitGroup(lists [][]byte) error {
+	size := len(`{"records":[]}`)
+	for _, list := range lists {
+		size += len(list) + 1
+	}
+	body := append(make([]byte, 0, size), `{"records":[`...)
+	for i, list := range lists {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, list...)
+	}
+	body = append(body, "]}"...)
+	return c.send(context.Background(), http.MethodPost, pathCommit, body, nil)
+}
+
+// Acknowledge implements detection.Store.
+func (c *Client) Acknowledge(ctx context.Context, deliveries []detection.Delivery) error {
+	if len(deliveries) == 0 {
+		return nil
+	}
+	return c.post(ctx, "acknowledge to the store", pathAcknowledge, acknowledgeRequest{deliveries}, nil)
+}
+
+// Renew implements detection.Store. The lease is carried in whole milliseconds.
+func (c *Client) Renew(ctx context.Context, owner string, lease time.Duration) error {
+	return c.post(ctx, "renew the lease at the store", pathRenew, renewRequest{owner, lease.Milliseconds()}, nil)
+}
+
+// Claim implements detection.Store. The store may hand out fewer than limit at a time: at most 10,000.
+func (c *Client) Claim(ctx context.Context, owner, after string, limit int) ([]detection.Record, error) {
+	var out claimResponse
+	if err := c.post(ctx, "claim from the store", pathClaim, claimRequest{owner, after, limit}, &out); err != nil {
+		return nil, err
+	}
+	return out.Records, nil
+}
+
+// Release implements detection.Store.
+func (c *Client) Release(ctx context.Context, owner string) error {
+	return c.post(ctx, "release at the store", pathRelease, releaseRequest{owner}, nil)
+}
+
+// Get implements detection.Store.
+func (c *Client) Get(ctx context.Context, id string) (detection.Record, error) {
+	var out detection.Record
+	err := c.send(ctx, http.MethodGet, pathDetection+"?"+url.Values{"id": {id}}.Encode(), nil, &out)
+	if err != nil {
+		return detection.Record{}, fmt.Errorf("get from the store: %w", err)
+	}
+	return out, nil
+}
+
+// Stats implements detection.Store.
+func (c *Client) Stats(ctx context.Context) (detection.StoreStats, error) {
+	var out detection.StoreStats
+	if err := c.send(ctx, http.MethodGet, pathStats, nil, &out); err != nil {
+		return detection.StoreStats{}, fmt.Errorf("count at the store: %w", err)
+	}
+	return out, nil
+}
+
+func (c *Client) post(ctx context.Context, doing, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("%s: encode: %w", doing, err)
+	}
+	if err := c.send(ctx, http.MethodPost, path, body, out); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
