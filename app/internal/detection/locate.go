@@ -78,8 +78,11 @@ func locateError(err error) error {
 		code, message = CodeTooShallow, "the ray is so shallow that the sensor errors leave the position without a bound"
 	}
 	field := "sensor_metadata.pitch"
-	if code == CodeBelowGround {
+	switch {
+	case code == CodeBelowGround:
 		field = "sensor_metadata.location_elevation"
+	case errors.Is(err, geo.ErrInvalidInput):
+		code, field, message = CodeInvalidField, "sensor_metadata", "the camera and the pixel do not go together; check focal_length and the image size"
 	}
 	return &Error{Code: code, Message: message, Field: field, Err: err}
 }

@@ -14,6 +14,8 @@ type Readiness struct {
 	// Ready says that this pod can accept work. An outage of the store or of TAK alone does not make it false: every pod
 	// would turn unready at one time.
 	Ready bool `json:"ready"`
+	// Slot is the blue/green slot this pod belongs to, so that a switch can be seen from outside; empty outside a slot.
+	Slot string `json:"slot,omitempty"`
 	// Parts says how each part is: "queue", "store", "tak". Anyone who reaches the port can read it.
 	Parts map[string]Part `json:"parts"`
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -9,8 +10,8 @@ import (
 )
 
 const (
-	// windowSize is how many events may be unconfirmed at once: few enough that a resend after a lost link is cheap.
-	windowSize = 64
+	// failureWindow bounds what one failed dial adds to the failure metric.
+	failureWindow = 64
 	// backoffFirst and backoffMax bound the pause after a failure. ATAK itself retries each 15 s.
 	backoffFirst = 250 * time.Millisecond
 	backoffMax   = 15 * time.Second
@@ -53,7 +54,7 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link) (Link, error) {
 		link = fresh
 	}
 	r.takIs(true, nil)
-	records, _, err := r.opts.Queue.Undelivered(ctx, 0, windowSize)
+	records, _, err := r.opts.Queue.Undelivered(ctx, 0, link.Window())
 	if err != nil {
 		return link, err
 	}
@@ -74,17 +75,21 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link) (Link, error) {
 	return link, nil
 }
 
-// idle waits for work and notices a link that dies meanwhile: an empty Send says whether it is alive.
+// idle waits for work and notices a link that dies meanwhile.
 func (r *Relay) idle(ctx context.Context, link Link) (Link, error) {
-	wait(ctx, idlePoll, r.undeliver)
-	if err := link.Send(ctx, nil); err != nil {
-		_ = link.Close()
-		return nil, err
+	select {
+	case <-link.Lost():
+		_ = link.Close() // it is dead; Err tells of what
+		return nil, fmt.Errorf("idle link: %w", link.Err())
+	case <-time.After(idlePoll):
+	case <-r.undeliver:
+	case <-ctx.Done():
 	}
 	return link, nil
 }
 
-func (r *Relay) pending() int64 { return min(r.opts.Queue.Depth().Undelivered, windowSize) }
+// pending is what a failed attempt could have delivered, as far as the failure metric counts it.
+func (r *Relay) pending() int64 { return min(r.opts.Queue.Depth().Undelivered, failureWindow) }
 
 // encode renders the events. One that cannot be encoded will never be: it goes to the dead letters, not round for ever.
 func (r *Relay) encode(records []detection.Record) (events [][]byte, delivered, dead []detection.Delivery) {

@@ -270,4 +270,7 @@ func (s *takServer) Send(_ context.Context, events [][]byte) error {
 	return nil
 }
 
-func (s *takServer) Close() error { return nil }
+func (s *takServer) Window() int           { return 64 }
+func (s *takServer) Lost() <-chan struct{} { return nil }
+func (s *takServer) Err() error            { return nil }
+func (s *takServer) Close() error          { return nil }

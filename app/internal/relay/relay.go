@@ -16,8 +16,14 @@ import (
 
 // Link is one connection to a TAK server.
 type Link interface {
-	// Send delivers the events in order. nil means that the server has read all of them.
+	// Send delivers the events in order. nil means that the server has read all of them. After an error the link is closed.
 	Send(ctx context.Context, events [][]byte) error
+	// Window is how many events one Send may take now. It may change with what the server turns out to be.
+	Window() int
+	// Lost is closed when the link is known to be dead, also while nothing is sent.
+	Lost() <-chan struct{}
+	// Err says why the link was lost, nil while it is up.
+	Err() error
 	Close() error
 }
 

@@ -80,7 +80,7 @@ func stop(t *testing.T, p *pod) {
 func TestEverythingArrives(t *testing.T) {
 	tests := []struct {
 		name    string
-		disturb  func(store *memoryStore, tak *takServer)
+		disturb func(store *memoryStore, tak *takServer)
 		mend    func(store *memoryStore, tak *takServer)
 		outage  time.Duration
 		durable detection.Durability // answer to what is accepted during the outage

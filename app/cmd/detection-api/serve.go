@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/server"
+	"github.com/detection-api/detection-api/app/internal/token"
+)
+
+const aboutServe = `detection-api serve [flags]
+
+Runs the HTTP API. Without --store-url it is complete in itself: everything it keeps is in --data-dir.
+It needs a signing key: JWT_SECRET_KEY="$(openssl rand -base64 48)" makes one for a try.`
+
+// serveFlags are the flags of serve before they are checked.
+type serveFlags struct {
+	commonFlags
+	config                     server.ServeConfig
+	jwtKey, jwtKeyFile         string
+	storeToken, storeTokenFile string
+}
+
+func runServe(ctx context.Context, io streams, args []string) error {
+	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	f := newServeFlags(fs)
+	if err := parse(fs, aboutServe, io.out, args); err != nil {
+		return err
+	}
+	if err := noArguments(fs); err != nil {
+		return err
+	}
+	cfg, err := f.resolve(io)
+	if err != nil {
+		return err
+	}
+	s, err := server.NewServe(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	cfg.Logger.Info("serving", "addr", s.Addr(), "version", version, "store", orEmbedded(cfg.StoreURL), "tak", cfg.TAKAddr, "pod", cfg.PodName)
+	return s.Run(ctx)
+}
+
+func newServeFlags(fs *flag.FlagSet) *serveFlags {
+	f := &serveFlags{}
+	c := &f.config
+	f.register(fs, ":8000")
+	fs.StringVar(&f.jwtKey, "jwt-secret-key", "", "signing `key` of the tokens, at least 32 bytes")
+	fs.StringVar(&f.jwtKeyFile, "jwt-secret-key-file", "", "`file` with the signing key")
+	fs.StringVar(&c.StoreURL, "store-url", "", "`URL` of the store role; empty: a store of its own in --data-dir")
+	fs.StringVar(&f.storeToken, "store-token", "", "`secret` shared with the store role")
+	fs.StringVar(&f.storeTokenFile, "store-token-file", "", "`file` with the secret shared with the store role")
+	fs.DurationVar(&c.StoreTimeout, "store-timeout", 2*time.Second, "how long a call to the store may take")
+	fs.StringVar(&c.TAKAddr, "tak-addr", "", "`host:port` of the TAK server's plain TCP input; empty: nothing is sent")
+	fs.DurationVar(&c.CoTStale, "cot-stale", 5*time.Minute, "how long an event stays on the map after it was sent")
+	fs.StringVar(&c.PodName, "pod-name", "", "`name` of this pod among all serving ones (default: the host's name)")
+	fs.StringVar(&c.Slot, "slot", "", "`name` of the blue/green slot, told by /ready")
+	fs.DurationVar(&c.Lease, "lease-duration", 30*time.Second, "how long other pods wait before they deliver for a vanished one")
+	fs.Int64Var(&c.QueueMaxBytes, "queue-max-bytes", 1<<30, "largest size of queue.db in `bytes`")
+	fs.Int64Var(&c.MaxBodyBytes, "max-body-bytes", 16<<20, "largest request body in `bytes`")
+	t := thresholdFlags(fs)
+	f.finish = func() { c.Thresholds = *t }
+	return f
+}
+
+// resolve checks the flags and reads what they point to.
+func (f *serveFlags) resolve(io streams) (server.ServeConfig, error) {
+	f.finish()
+	c := f.config
+	secretKey, err := secret("jwt-secret-key", f.jwtKey, f.jwtKeyFile)
+	if err != nil {
+		return c, err
+	}
+	if c.Key, err = token.NewKey(secretKey); err != nil {
+		return c, &usageError{fmt.Errorf("jwt-secret-key: %w", err)}
+	}
+	if c.StoreToken, err = secret("store-token", f.storeToken, f.storeTokenFile); err != nil {
+		return c, err
+	}
+	if c.Common, err = f.common(io); err != nil {
+		return c, err
+	}
+	if c.PodName == "" {
+		if c.PodName, err = os.Hostname(); err != nil {
+			return c, fmt.Errorf("read the host's name (or give --pod-name): %w", err)
+		}
+	}
+	return c, checkServe(c)
+}
+
+func checkServe(c server.ServeConfig) error {
+	if err := c.Thresholds.Validate(); err != nil {
+		return &usageError{err}
+	}
+	if c.StoreURL != "" {
+		if u, err := url.Parse(c.StoreURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return wrongUsage("store-url: want http://host:port, got %q", c.StoreURL)
+		}
+		if err := checkStoreToken(c.StoreToken); err != nil {
+			return err
+		}
+	}
+	if c.TAKAddr != "" {
+		if _, port, err := net.SplitHostPort(c.TAKAddr); err != nil || port == "" {
+			return wrongUsage("tak-addr: want host:port, got %q", c.TAKAddr)
+		}
+	}
+	for name, d := range map[string]time.Duration{"store-timeout": c.StoreTimeout, "cot-stale": c.CoTStale, "lease-duration": c.Lease} {
+		if d <= 0 {
+			return wrongUsage("%s: want a duration above 0, got %v", name, d)
+		}
+	}
+	for name, n := range map[string]int64{"queue-max-bytes": c.QueueMaxBytes, "max-body-bytes": c.MaxBodyBytes} {
+		if n <= 0 {
+			return wrongUsage("%s: want a number of bytes above 0, got %d", name, n)
+		}
+	}
+	return nil
+}
+
+func orEmbedded(storeURL string) string {
+	if storeURL == "" {
+		return "embedded"
+	}
+	return storeURL
+}
+
+// logger writes to w; a level or format it does not know is refused.
+func logger(io streams, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, wrongUsage("log-level: want debug, info, warn or error, got %q", level)
+	}
+	options := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(io.err, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(io.err, options)), nil
+	default:
+		return nil, wrongUsage("log-format: want json or text, got %q", format)
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/token"
+)
+
+const aboutToken = `detection-api token --subject NAME [flags]
+
+Prints a bearer token signed with the key, for development: curl -H "Authorization: Bearer $(detection-api token ...)".`
+
+func runToken(_ context.Context, io streams, args []string) error {
+	fs := flag.NewFlagSet("token", flag.ContinueOnError)
+	key := fs.String("jwt-secret-key", "", "signing `key`, the same as that of serve")
+	keyFile := fs.String("jwt-secret-key-file", "", "`file` with the signing key")
+	subject := fs.String("subject", "developer", "`name` of the client")
+	lifetime := fs.Duration("lifetime", time.Hour, "how long the token is valid")
+	if err := parse(fs, aboutToken, io.out, args); err != nil {
+		return err
+	}
+	if err := noArguments(fs); err != nil {
+		return err
+	}
+	if *subject == "" || *lifetime <= 0 {
+		return wrongUsage("want a subject and a lifetime above 0, got %q and %v", *subject, *lifetime)
+	}
+	text, err := secret("jwt-secret-key", *key, *keyFile)
+	if err != nil {
+		return err
+	}
+	k, err := token.NewKey(text)
+	if err != nil {
+		return &usageError{fmt.Errorf("jwt-secret-key: %w", err)}
+	}
+	signed, err := k.Mint(*subject, *lifetime, time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(io.out, signed)
+	return err
+}

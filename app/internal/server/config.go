@@ -1,0 +1,50 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/geo"
+	"github.com/detection-api/detection-api/app/internal/token"
+)
+
+// Common is what both roles are told.
+type Common struct {
+	ListenAddr      string        // host:port; port 0 takes a free one
+	DataDir         string        // made when it is missing; app.db or queue.db live in it
+	MinFreeBytes    int64         // free space of the disk below which nothing is accepted
+	DrainDelay      time.Duration // how long connections are wound down before the listener closes
+	ShutdownTimeout time.Duration // how long the last requests, and then the hand-over, may take
+	Logger          *slog.Logger
+	Now             func() time.Time
+	// Fatal is told of an I/O error of a database, after which nothing it says can be trusted: the process must exit.
+	Fatal func(error)
+}
+
+// ServeConfig is what the serve role is told.
+type ServeConfig struct {
+	Common
+	Key        token.Key
+	Thresholds geo.Thresholds
+
+	StoreURL     string // empty: a store of its own in DataDir
+	StoreToken   string
+	StoreTimeout time.Duration
+
+	PodName       string // owner of the leases, unique among live pods
+	Slot          string // blue/green slot, told by /ready; may be empty
+	Lease         time.Duration
+	QueueMaxBytes int64
+	MaxBodyBytes  int64
+
+	TAKAddr  string // host:port; empty: nothing is delivered
+	CoTStale time.Duration
+}
+
+// StoreConfig is what the store role is told.
+type StoreConfig struct {
+	Common
+	Token string
+	// RestartGrace is how long leases last at least after a restart, so that pods that are alive keep their rows.
+	RestartGrace time.Duration
+}

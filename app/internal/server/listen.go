@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// endpoint is an HTTP server bound to its address.
+type endpoint struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// listen binds at once, so that the address is known and taken when it returns.
+func listen(addr string, server *http.Server) (*endpoint, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", addr, err)
+	}
+	return &endpoint{listener: l, http: server}, nil
+}
+
+// close frees the address of an endpoint that never served; after serve it does nothing.
+func (e *endpoint) close() error {
+	if err := e.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// serve answers requests until ctx ends and then drains: for the drain delay connections are closed after their next
+// answer, so that clients move on without an error; after it no request is taken any more.
+// The error is nil when every request that was under way has been answered.
+func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay, shutdownTimeout time.Duration) error {
+	failed := make(chan error, 1)
+	go func() { failed <- e.http.Serve(e.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("draining", "delay", drainDelay.String())
+	e.http.SetKeepAlivesEnabled(false)
+	select {
+	case <-time.After(drainDelay):
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := e.http.Shutdown(stopping); err != nil {
+		return errors.Join(fmt.Errorf("answer the last requests: %w", err), e.http.Close())
+	}
+	return nil
+}

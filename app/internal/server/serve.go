@@ -1,0 +1,173 @@
+// Package server wires the roles: the only place that knows every other package, and no rule of its own.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/detection-api/detection-api/app/internal/cot"
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/geo"
+	"github.com/detection-api/detection-api/app/internal/httpapi"
+	"github.com/detection-api/detection-api/app/internal/relay"
+	"github.com/detection-api/detection-api/app/internal/sqlite"
+	"github.com/detection-api/detection-api/app/internal/storeapi"
+)
+
+// Server is one running role.
+type Server struct {
+	common   Common
+	endpoint *endpoint
+	closers  closers
+}
+
+// Addr is the address it listens on.
+func (s *Server) Addr() string { return s.endpoint.listener.Addr().String() }
+
+// Run serves until ctx ends, then answers what is under way, hands over and closes. A second call is not possible.
+func (s *Server) Run(ctx context.Context) error {
+	served := s.endpoint.serve(ctx, s.common.Logger, s.common.DrainDelay, s.common.ShutdownTimeout)
+	return errors.Join(served, s.close())
+}
+
+func (s *Server) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.common.ShutdownTimeout)
+	defer cancel()
+	return s.closers.closeAll(ctx)
+}
+
+// NewServe wires the serve role and binds its address. It accepts requests when Run is called.
+func NewServe(ctx context.Context, cfg ServeConfig) (*Server, error) {
+	s := &Server{common: cfg.Common}
+	if err := s.wireServe(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
+	registry := newRegistry()
+	store, err := s.openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	queue, err := sqlite.OpenQueue(ctx, sqlite.QueueOptions{Options: cfg.sqliteOptions(), MaxBytes: cfg.QueueMaxBytes})
+	if err != nil {
+		return fmt.Errorf("open the queue: %w", err)
+	}
+	s.closers.push("the queue", ignoreContext(queue.Close))
+	encoder := cot.Encoder{Stale: cfg.CoTStale}
+	journal := relay.New(relay.Options{
+		Queue: queue, Store: store, Dial: dialTAK(cfg), Encode: encoder.Encode, Owner: cfg.PodName,
+		Lease: cfg.Lease, StoreTimeout: cfg.StoreTimeout,
+		Logger: cfg.Logger, Registerer: registry, Now: cfg.Now,
+	})
+	s.closers.push("the relay", journal.Stop)
+	handler := httpapi.New(httpapi.Options{
+		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now, MaxBodyBytes: cfg.MaxBodyBytes,
+		Authenticate: func(bearer string) (string, error) { return cfg.Key.Verify(bearer, cfg.Now()) },
+		Ingestor: &detection.Pipeline{
+			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},
+			Encode:  encoder.Encode, Journal: journal, Now: cfg.Now,
+		},
+		Finder: store,
+		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, cfg.Now()) },
+		Ready:  func() httpapi.Readiness { return readiness(cfg.Slot, queue, journal) },
+	})
+	s.endpoint, err = listen(cfg.ListenAddr, httpapi.NewServer(handler, cfg.Logger))
+	if err != nil {
+		return err
+	}
+	s.closers.push("the listener", ignoreContext(s.endpoint.close))
+	return nil
+}
+
+// openStore connects to the store role, or opens a store of this process's own.
+func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (detection.Store, error) {
+	if cfg.StoreURL == "" {
+		store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions()})
+		if err != nil {
+			return nil, fmt.Errorf("open the store: %w", err)
+		}
+		s.closers.push("the store", ignoreContext(store.Close))
+		return store, nil
+	}
+	client, err := storeapi.NewClient(storeapi.ClientOptions{BaseURL: cfg.StoreURL, Token: cfg.StoreToken, Timeout: cfg.StoreTimeout})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the store: %w", err)
+	}
+	s.closers.push("the store's client", ignoreContext(client.Close))
+	return client, nil
+}
+
+// readiness says whether this pod can accept work. A store or TAK that is away is told, and is no reason to send clients
+// elsewhere: elsewhere is no better.
+func readiness(slot string, queue *sqlite.Queue, journal *relay.Relay) httpapi.Readiness {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	state := journal.State()
+	parts := map[string]httpapi.Part{
+		"queue": {State: "ok", Detail: fmt.Sprintf("%d owed to TAK, %d not in the store yet", state.Queue.Undelivered, state.Queue.Unstored)},
+		"store": {State: state.Store},
+		"tak":   {State: state.TAK},
+	}
+	err := queue.Ready(ctx)
+	if err != nil {
+		parts["queue"] = httpapi.Part{State: string(detection.CodeOf(err)), Detail: "the queue cannot take detections"}
+	}
+	return httpapi.Readiness{Ready: err == nil, Slot: slot, Parts: parts}
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+func (c Common) sqliteOptions() sqlite.Options {
+	minFree := c.MinFreeBytes
+	if minFree == 0 {
+		minFree = -1 // 0 would mean the default there
+	}
+	return sqlite.Options{Dir: c.DataDir, MinFreeBytes: minFree, Now: c.Now, Logger: c.Logger, Fatal: c.Fatal}
+}
+
+// NewStore wires the store role and binds its address. It accepts requests when Run is called.
+func NewStore(ctx context.Context, cfg StoreConfig) (*Server, error) {
+	s := &Server{common: cfg.Common}
+	if err := s.wireStore(ctx, cfg); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
+	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), RestartGrace: cfg.RestartGrace})
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	s.closers.push("the store", ignoreContext(store.Close))
+	registry := newRegistry()
+	registerStats(registry, store, cfg.Logger)
+	handler := storeapi.NewServer(storeapi.ServerOptions{
+		Store: store, Token: cfg.Token, Logger: cfg.Logger, Gatherer: registry, Ready: store.Ready,
+	})
+	s.endpoint, err = listen(cfg.ListenAddr, storeServer(handler, cfg.Logger))
+	if err != nil {
+		return err
+	}
+	s.closers.push("the listener", ignoreContext(s.endpoint.close))
+	return nil
+}
+
+// storeServer has the time-outs of a server whose clients are pods that keep their connections.
+func storeServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return httpapi.NewServer(handler, logger)
+}

@@ -1,0 +1,370 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/geo"
+	"github.com/detection-api/detection-api/app/internal/server"
+	"github.com/detection-api/detection-api/app/internal/token"
+)
+
+const sample = `{"pixel_x":2000,"pixel_y":1500,"object_class":"vehicle","ai_confidence":0.9,"source":"test","camera_id":"cam-1",
+"timestamp":"2026-02-15T12:00:00Z","altitude_datum":"HAE","ground_elevation":245.25839721158042,"sensor_metadata":{
+"location_lat":33.8371893,"location_lon":-84.5387701,"location_elevation":386.32685776177146,"heading":172.4,"pitch":-36,
+"roll":0,"focal_length":2800,"image_width":4000,"image_height":3000}}`
+
+// running is a role that serves until the test ends or stop is called.
+type running struct {
+	*server.Server
+	url  string
+	stop func() error
+}
+
+func common(t testing.TB, dir string) server.Common {
+	return server.Common{
+		ListenAddr: "127.0.0.1:0", DataDir: dir, MinFreeBytes: 1, ShutdownTimeout: 10 * time.Second,
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
+	}
+}
+
+func start(t testing.TB, s *server.Server, err error) *running {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	r := &running{Server: s, url: "http://" + s.Addr()}
+	r.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return r
+}
+
+func serveConfig(t testing.TB, dir string) server.ServeConfig {
+	key, err := token.NewKey("a key made for one test run: " + time.Now().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.ServeConfig{
+		Common: common(t, dir), Key: key, Thresholds: geo.DefaultThresholds(), StoreTimeout: 2 * time.Second,
+		PodName: "pod-1", Lease: time.Second, QueueMaxBytes: 64 << 20, MaxBodyBytes: 1 << 20, CoTStale: time.Minute,
+	}
+}
+
+// client posts with a valid token.
+type client struct {
+	t      testing.TB
+	url    string
+	bearer string
+	http   *http.Client
+}
+
+func newClient(t testing.TB, cfg server.ServeConfig, url string) *client {
+	t.Helper()
+	bearer, err := cfg.Key.Mint("tester", time.Hour, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, url: url, bearer: bearer, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
+}
+
+func (c *client) post(body string) *http.Response {
+	c.t.Helper()
+	response, err := c.send(body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+func (c *client) send(body string) (*http.Response, error) {
+	request, err := http.NewRequest(http.MethodPost, c.url+"/api/v1/detections", strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.bearer)
+	return c.http.Do(request)
+}
+
+func (c *client) get(path string) (int, []byte) {
+	c.t.Helper()
+	request, err := http.NewRequest(http.MethodGet, c.url+path, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.bearer)
+	request.Header.Set("Accept", "application/json")
+	response, err := c.http.Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return response.StatusCode, body
+}
+
+// sink is a TAK server that only reads.
+type sink struct {
+	listener net.Listener
+	mu       sync.Mutex
+	uids     map[string]int
+	conns    []net.Conn
+}
+
+var uidOf = regexp.MustCompile(`uid="detection-api\.([0-9a-f-]{36})"`)
+
+func newSink(t testing.TB, addr string) *sink {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{listener: l, uids: map[string]int{}}
+	go s.accept()
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *sink) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.conns = append(s.conns, conn)
+		s.mu.Unlock()
+		go s.read(conn)
+	}
+}
+
+func (s *sink) read(conn net.Conn) {
+	scanner := bufio.NewScanner(conn)
+	scanner.Split(func(data []byte, _ bool) (int, []byte, error) {
+		if i := bytes.Index(data, []byte("</event>")); i >= 0 {
+			return i + len("</event>"), data[:i], nil
+		}
+		return 0, nil, nil
+	})
+	for scanner.Scan() {
+		if uid := uidOf.FindSubmatch(scanner.Bytes()); uid != nil {
+			s.mu.Lock()
+			s.uids[string(uid[1])]++
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *sink) close() {
+	s.listener.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.conns {
+		conn.Close()
+	}
+}
+
+func (s *sink) has(ids ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if s.uids[id] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !f() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 30 s in vain for %s", what)
+		}
+		time.Sleep(5 * time.Millisecond) // between two looks at a condition of another process
+	}
+}
+
+// TestAlone runs everything in one process and one directory.
+func TestAlone(t *testing.T) {
+	tak := newSink(t, "127.0.0.1:0")
+	cfg := serveConfig(t, t.TempDir())
+	cfg.TAKAddr = tak.listener.Addr().String()
+	s, err := server.NewServe(t.Context(), cfg)
+	r := start(t, s, err)
+	c := newClient(t, cfg, r.url)
+	response := c.post(sample)
+	id := response.Header.Get("X-Detection-ID")
+	if response.StatusCode != http.StatusCreated || id == "" {
+		t.Fatalf("got %d, id %q", response.StatusCode, id)
+	}
+	eventually(t, "the event on TAK", func() bool { return tak.has(id) })
+	status, body := c.get("/api/v1/detections/" + id)
+	var found struct {
+		Lat float64 `json:"lat"`
+		Lon float64 `json:"lon"`
+	}
+	if err := json.Unmarshal(body, &found); status != http.StatusOK || err != nil {
+		t.Fatalf("got %d %s", status, body)
+	}
+	// OpenAthena's own answer for this published shot; 1e-5 degrees is about a metre.
+	if d := max(abs(found.Lat-33.83545871335009), abs(found.Lon+84.53849210727509)); d > 1e-5 {
+		t.Errorf("position %+v is %g degrees off", found, d)
+	}
+}
+
+func abs(x float64) float64 { return max(x, -x) }
+
+// TestRestart holds that a process that stops while TAK is away delivers everything after its next start.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	reserved := newSink(t, "127.0.0.1:0")
+	addr := reserved.listener.Addr().String()
+	reserved.close()
+	cfg := serveConfig(t, dir)
+	cfg.TAKAddr = addr
+	var ids []string
+	first, err := server.NewServe(t.Context(), cfg)
+	r := start(t, first, err)
+	c := newClient(t, cfg, r.url)
+	for range 50 {
+		ids = append(ids, c.post(sample).Header.Get("X-Detection-ID"))
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	tak := newSink(t, addr)
+	second, err := server.NewServe(t.Context(), cfg)
+	start(t, second, err)
+	eventually(t, "everything on TAK after the restart", func() bool { return tak.has(ids...) })
+}
+
+// TestStoreAway runs serve and store apart, takes the store away and brings it back.
+func TestStoreAway(t *testing.T) {
+	storeDir := t.TempDir()
+	storeConfig := server.StoreConfig{Common: common(t, storeDir), Token: strings.Repeat("shared-", 8), RestartGrace: time.Second}
+	s, err := server.NewStore(t.Context(), storeConfig)
+	store := start(t, s, err)
+	cfg := serveConfig(t, t.TempDir())
+	cfg.StoreURL, cfg.StoreToken = store.url, storeConfig.Token
+	a, err := server.NewServe(t.Context(), cfg)
+	api := start(t, a, err)
+	c := newClient(t, cfg, api.url)
+	if got := c.post(sample).StatusCode; got != http.StatusCreated {
+		t.Fatalf("with the store: %d", got)
+	}
+	if err := store.stop(); err != nil {
+		t.Fatal(err)
+	}
+	away := c.post(sample)
+	if away.StatusCode != http.StatusAccepted || away.Header.Get("X-Durability") != "pod" {
+		t.Fatalf("without the store: %d, durability %q", away.StatusCode, away.Header.Get("X-Durability"))
+	}
+	if status, body := c.get("/ready"); status != http.StatusOK || !strings.Contains(string(body), `"down"`) {
+		t.Errorf("ready without the store: %d %s; want 200 and the store told as down", status, body)
+	}
+	storeConfig.ListenAddr = strings.TrimPrefix(store.url, "http://")
+	again, err := server.NewStore(t.Context(), storeConfig)
+	start(t, again, err)
+	id := away.Header.Get("X-Detection-ID")
+	eventually(t, "the detection in the store", func() bool {
+		status, _ := c.get("/api/v1/detections/" + id)
+		return status == http.StatusOK
+	})
+}
+
+// TestSharedDirectoryIsRefused holds that a second process cannot open the same databases.
+func TestSharedDirectoryIsRefused(t *testing.T) {
+	cfg := serveConfig(t, t.TempDir())
+	s, err := server.NewServe(t.Context(), cfg)
+	start(t, s, err)
+	if _, err := server.NewServe(t.Context(), cfg); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want one line that says that the directory is in use", err)
+	}
+}
+
+// TestShutdownUnderLoad holds that no acknowledged request is lost and none under way goes without an answer, 20 times.
+func TestShutdownUnderLoad(t *testing.T) {
+	for round := range 20 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			dir := t.TempDir()
+			cfg := serveConfig(t, dir)
+			cfg.DrainDelay = 50 * time.Millisecond
+			s, err := server.NewServe(t.Context(), cfg)
+			r := start(t, s, err)
+			ids, half := hammer(newClient(t, cfg, r.url), 8, 30)
+			<-half
+			if err := r.stop(); err != nil {
+				t.Fatal(err)
+			}
+			accepted := <-ids
+			again, err := server.NewServe(t.Context(), cfg)
+			c := newClient(t, cfg, start(t, again, err).url)
+			for _, id := range accepted {
+				if status, _ := c.get("/api/v1/detections/" + id); status != http.StatusOK {
+					t.Fatalf("acknowledged detection %s is lost: %d", id, status)
+				}
+			}
+		})
+	}
+}
+
+// hammer posts from several goroutines until the server refuses connections. half is closed after some answers.
+func hammer(c *client, workers, some int) (ids chan []string, half chan struct{}) {
+	ids, half = make(chan []string, 1), make(chan struct{})
+	var mu sync.Mutex
+	var accepted []string
+	var done sync.WaitGroup
+	for range workers {
+		done.Go(func() {
+			for {
+				response, err := c.send(sample)
+				if err != nil {
+					return
+				}
+				response.Body.Close()
+				if response.StatusCode != http.StatusCreated {
+					continue
+				}
+				mu.Lock()
+				accepted = append(accepted, response.Header.Get("X-Detection-ID"))
+				if len(accepted) == some {
+					close(half)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	go func() {
+		done.Wait()
+		ids <- accepted
+	}()
+	return ids, half
+}
