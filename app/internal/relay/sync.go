@@ -155,10 +155,14 @@ func (r *Relay) handOver(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
+		unstored := r.opts.Queue.Depth().Unstored
+		if unstored == 0 {
+			r.log.Warn("give up the lease; others deliver when it ends by itself", "lease", r.opts.Lease.String(), "error", err)
+			return nil
+		}
 		wait(ctx, min(pause.next(), time.Second), nil)
 		if ctx.Err() != nil {
-			depth := r.opts.Queue.Depth()
-			return fmt.Errorf("hand over to the store (%d records are only in this pod's queue): %w", depth.Unstored, err)
+			return fmt.Errorf("hand over to the store (%d records are only in this pod's queue): %w", unstored, err)
 		}
 	}
 }
