@@ -33,10 +33,9 @@ func (e *endpoint) close() error {
 	return nil
 }
 
-// serve answers requests until ctx ends and then drains: for the drain delay connections are closed after their next
-// answer, so that clients move on without an error; after it no request is taken any more.
-// The error is nil when every request that was under way has been answered.
-func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay, shutdownTimeout time.Duration) error {
+// serve answers requests until ctx ends and for the drain delay after that, in which connections are closed after their
+// next answer, so that clients move on without an error.
+func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay time.Duration) error {
 	failed := make(chan error, 1)
 	go func() { failed <- e.http.Serve(e.listener) }()
 	select {
@@ -48,12 +47,15 @@ func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay, shut
 	e.http.SetKeepAlivesEnabled(false)
 	select {
 	case <-time.After(drainDelay):
+		return nil
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := e.http.Shutdown(stopping); err != nil {
+}
+
+// shutdown takes no request any more and waits for the answers that are under way until ctx ends.
+func (e *endpoint) shutdown(ctx context.Context) error {
+	if err := e.http.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("answer the last requests: %w", err), e.http.Close())
 	}
 	return nil

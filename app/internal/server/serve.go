@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,11 +31,14 @@ func (s *Server) Addr() string { return s.endpoint.listener.Addr().String() }
 
 // Run serves until ctx ends, then answers what is under way, hands over and closes. A second call is not possible.
 func (s *Server) Run(ctx context.Context) error {
-	served := s.endpoint.serve(ctx, s.common.Logger, s.common.DrainDelay, s.common.ShutdownTimeout)
-	return errors.Join(served, s.close())
+	served := s.endpoint.serve(ctx, s.common.Logger, s.common.DrainDelay)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.common.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(served, s.endpoint.shutdown(stopping), s.closers.closeAll(stopping))
 }
 
-func (s *Server) close() error {
+// giveUp closes what a failed start has opened.
+func (s *Server) giveUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.common.ShutdownTimeout)
 	defer cancel()
 	return s.closers.closeAll(ctx)
@@ -47,7 +48,7 @@ func (s *Server) close() error {
 func NewServe(ctx context.Context, cfg ServeConfig) (*Server, error) {
 	s := &Server{common: cfg.Common}
 	if err := s.wireServe(ctx, cfg); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.giveUp())
 	}
 	return s, nil
 }
@@ -143,7 +144,7 @@ func (c Common) sqliteOptions() sqlite.Options {
 func NewStore(ctx context.Context, cfg StoreConfig) (*Server, error) {
 	s := &Server{common: cfg.Common}
 	if err := s.wireStore(ctx, cfg); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.giveUp())
 	}
 	return s, nil
 }
@@ -159,15 +160,10 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	handler := storeapi.NewServer(storeapi.ServerOptions{
 		Store: store, Token: cfg.Token, Logger: cfg.Logger, Gatherer: registry, Ready: store.Ready,
 	})
-	s.endpoint, err = listen(cfg.ListenAddr, storeServer(handler, cfg.Logger))
+	s.endpoint, err = listen(cfg.ListenAddr, httpapi.NewServer(handler, cfg.Logger))
 	if err != nil {
 		return err
 	}
 	s.closers.push("the listener", ignoreContext(s.endpoint.close))
 	return nil
-}
-
-// storeServer has the time-outs of a server whose clients are pods that keep their connections.
-func storeServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return httpapi.NewServer(handler, logger)
 }
