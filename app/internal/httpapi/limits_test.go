@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,42 +50,74 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// TestLargeBodyOverAConnection sends 10 MB to a real server with the default limits and with a smaller one.
+// TestLargeBodyOverAConnection sends 10 MB to a real server, by a client that sends all of it before it reads, as most do.
+// Every refusal has to reach it, though the server has no use for the body.
 func TestLargeBodyOverAConnection(t *testing.T) {
 	picture := `{"image_base64":"` + strings.Repeat("QUJD", 10<<18) + `",`
 	body := strings.Replace(goodBody, "{", picture, 1)
+	sized := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+	chunked := fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body)
 	for _, tt := range []struct {
-		name   string
-		limit  int64
-		wrap   func(io.Reader) io.Reader
-		status int
+		name, token, rest string
+		limit             int64
+		status            int
 	}{
-		{"fits", 0, func(r io.Reader) io.Reader { return r }, http.StatusCreated},
-		{"fits in chunks", 0, func(r io.Reader) io.Reader { return unsized{r} }, http.StatusCreated},
-		{"too large", 1 << 20, func(r io.Reader) io.Reader { return r }, http.StatusRequestEntityTooLarge},
-		{"too large in chunks", 1 << 20, func(r io.Reader) io.Reader { return unsized{r} }, http.StatusRequestEntityTooLarge},
+		{"fits", goodToken, sized, 0, http.StatusCreated},
+		{"fits in chunks", goodToken, chunked, 0, http.StatusCreated},
+		{"too large", goodToken, sized, 1 << 20, http.StatusRequestEntityTooLarge},
+		{"too large in chunks", goodToken, chunked, 1 << 20, http.StatusRequestEntityTooLarge},
+		{"without a token", "wrong", sized, 0, http.StatusUnauthorized},
+		{"without a token, in chunks", "wrong", chunked, 0, http.StatusUnauthorized},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newRig()
 			g.MaxBodyBytes = tt.limit
 			server := httptest.NewServer(New(g.Options))
 			defer server.Close()
-			r, err := http.NewRequest(http.MethodPost, server.URL+detectionsPath, tt.wrap(strings.NewReader(body)))
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.Header.Set("Authorization", "Bearer "+goodToken)
-			r.Header.Set("Expect", "100-continue") // so that a refusal comes before the body does
-			response, err := server.Client().Do(r)
+			defer conn.Close()
+			head := "POST " + detectionsPath + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tt.token + "\r\n"
+			if _, err := io.WriteString(conn, head+tt.rest); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer response.Body.Close()
-			if response.StatusCode != tt.status {
-				text, _ := io.ReadAll(response.Body)
-				t.Errorf("got %d %s, want %d", response.StatusCode, text, tt.status)
+			text, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != tt.status {
+				t.Errorf("got %d %s, %v; want %d", response.StatusCode, text, err, tt.status)
 			}
 		})
+	}
+}
+
+// TestExpectedBodyIsNotSent: who asks before sending is refused without a byte of the body.
+func TestExpectedBodyIsNotSent(t *testing.T) {
+	g := newRig()
+	server := httptest.NewServer(New(g.Options))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		detectionsPath, goodToken, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d, want 413 and no 100", response.StatusCode)
 	}
 }
 

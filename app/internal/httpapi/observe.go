@@ -43,7 +43,8 @@ func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		x.err = guard(next, c)
 		committed := c.Response().Committed
 		if x.err != nil && !committed {
-			if err := refuse(c, x, refusalOf(x.err)); err != nil {
+			write := func() error { return refuse(c, x, refusalOf(x.err)) }
+			if err := answerThenDrain(c, write); err != nil {
 				x.err = errors.Join(x.err, err)
 			}
 		}

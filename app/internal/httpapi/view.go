@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -71,5 +72,6 @@ func writeJSON(c echo.Context, status int, value any) error {
 	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(text.Len())) // whole also when it is flushed early
 	return c.Blob(status, echo.MIMEApplicationJSON, text.Bytes())
 }
