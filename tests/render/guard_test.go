@@ -115,20 +115,22 @@ func TestSecretGuard(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		name string
-		live map[string]any
-		want []string
+		name            string
+		createNamespace string
+		live            map[string]any
+		want            []string
 	}{
-		{"there", secret("token", ""), nil},
-		{"of another release", secret("token", "vault"), nil},
-		{"missing", map[string]any{}, []string{"Secret store-credentials does not exist", "kubectl -n detection-system create secret generic store-credentials --from-literal=token=x"}},
-		{"without its key", secret("tokn", ""), []string{"has no key token", "kubectl -n detection-system delete secret store-credentials"}},
-		{"of this release", secret("token", releaseName), []string{"belongs to this release, which would delete it", "--reuse-values"}},
+		{"there", "", secret("token", ""), nil},
+		{"of another release", "", secret("token", "vault"), nil},
+		{"no namespace", "make it", map[string]any{}, []string{"the namespace does not exist; Secret", "Run: make it && kubectl"}},
+		{"missing", "", map[string]any{}, []string{"Secret store-credentials does not exist", "kubectl -n detection-system create secret generic store-credentials --from-literal=token=x"}},
+		{"without its key", "", secret("tokn", ""), []string{"has no key token", "kubectl -n detection-system delete secret store-credentials"}},
+		{"of this release", "", secret("token", releaseName), []string{"belongs to this release, which would delete it", "--reuse-values"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wanted := map[string]any{"name": "store-credentials", "key": "token", "create": "--from-literal=token=x", "live": c.live}
 			got := evaluate(t, "detection-api.secretRefusal", map[string]any{
-				"namespace": namespace, "release": releaseName, "secrets": []any{wanted},
+				"namespace": namespace, "createNamespace": c.createNamespace, "release": releaseName, "secrets": []any{wanted},
 			})
 			if len(c.want) == 0 {
 				require.Empty(t, got)

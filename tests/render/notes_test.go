@@ -34,11 +34,10 @@ func TestNotes(t *testing.T) {
 		require.NotContains(t, text, "WARNING")
 	}
 	text := notes(t, map[string]any{
-		"promotion": map[string]any{"force": true},
-		"secrets":   map[string]any{"development": map[string]any{"create": true}},
-		"service":   map[string]any{"type": "NodePort"},
+		"secrets": map[string]any{"development": map[string]any{"create": true}},
+		"service": map[string]any{"type": "NodePort"},
 	})
-	for _, part := range []string{"secrets.development.create is true", "takEndpoint is empty", "promotion.force is true", "on any node at port"} {
+	for _, part := range []string{"secrets.development.create is true", "takEndpoint is empty", "on any node at port"} {
 		require.Contains(t, text, part)
 	}
 }

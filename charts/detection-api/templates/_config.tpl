@@ -10,6 +10,7 @@
 {{- $config := include "detection-api.slotConfig" . | fromJson -}}
 COT_STALE: {{ $config.cotStale | quote }}
 DATA_DIR: /app/data
+DRAIN_DELAY: {{ $config.drainDelay | quote }}
 FLAG_GREEN_CE90_M: {{ $config.flagGreenCE90M | toString | quote }}
 FLAG_YELLOW_CE90_M: {{ $config.flagYellowCE90M | toString | quote }}
 LEASE_DURATION: {{ $config.leaseDuration | quote }}
@@ -19,6 +20,7 @@ LOG_LEVEL: {{ $config.logLevel | quote }}
 MAX_BODY_BYTES: {{ $config.maxBodyBytes | int64 | quote }}
 QUEUE_MAX_BYTES: {{ $config.queueMaxBytes | int64 | quote }}
 SHUTDOWN_TIMEOUT: {{ $config.shutdownTimeout | quote }}
+SLOT: {{ .slot }}
 SQLITE_TMPDIR: /app/data
 STORE_TIMEOUT: {{ $config.storeTimeout | quote }}
 STORE_URL: http://detection-api-store:8081

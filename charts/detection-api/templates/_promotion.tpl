@@ -9,11 +9,11 @@
 {{- $name := printf "detection-api-%s" .to -}}
 {{- $changed := include "detection-api.promotionChange" . -}}
 {{- $found := "" -}}
-{{- $need := 1 -}}
+{{- $running := dig "spec" "replicas" 0 .current | int -}}
+{{- $need := max 1 $running -}}
 {{- if .target -}}
   {{- $status := .target.status | default dict -}}
   {{- $wanted := dig "spec" "replicas" 1 .target | int -}}
-  {{- $running := dig "spec" "replicas" 0 .current | int -}}
   {{- $need = max 1 $wanted $running -}}
   {{- $ready := $status.readyReplicas | default 0 | int -}}
   {{- $updated := $status.updatedReplicas | default 0 | int -}}
@@ -24,20 +24,19 @@
   {{- else if lt $ready $need -}}
     {{- $found = printf "has %d of %d pods ready, slot %s runs %d" $ready $wanted .from $running -}}
   {{- end -}}
-{{- else -}}
-  {{- $found = "does not exist" -}}
-  {{- $need = max 1 (dig "spec" "replicas" 0 .current | int) -}}
 {{- end -}}
 {{- $small := lt (get .rendered .to).replicas $need -}}
 {{- $head := printf "promotion of slot %s refused: " .to -}}
 {{- $wait := printf "kubectl -n %s rollout status deployment/%s" .namespace $name -}}
 {{- $size := printf "--set slots.%s.replicas=%d" .to $need -}}
-{{- if and $found $small -}}
+{{- if not .target -}}
+{{ $head }}Deployment {{ $name }} does not exist; needed: {{ $need }} ready pods. First, with activeSlot={{ .from }}: this upgrade, which makes it, then {{ $wait }}, then promote
+{{- else if and $found $small -}}
 {{ $head }}Deployment {{ $name }} {{ $found }}; needed: {{ $need }} ready pods. First, with activeSlot={{ .from }}: helm upgrade ... {{ $size }}, then {{ $wait }}, then promote with the same {{ $size }}
 {{- else if $found -}}
 {{ $head }}Deployment {{ $name }} {{ $found }}; needed: {{ $need }} ready pods of its latest change. Run: {{ $wait }} and promote again (activeSlot stays {{ .from }} until then)
 {{- else if $small -}}
-{{ $head }}this release would leave Deployment {{ $name }} with {{ (get .rendered .to).replicas }} pods where slot {{ .from }} runs {{ dig "spec" "replicas" 0 .current | int }}; needed: {{ $need }}. Promote with {{ $size }}
+{{ $head }}this release would leave Deployment {{ $name }} with {{ (get .rendered .to).replicas }} pods where slot {{ .from }} runs {{ $running }}; needed: {{ $need }}. Promote with {{ $size }}
 {{- else if $changed -}}
 {{ $head }}{{ $changed }}. Deploy first, then promote: run this upgrade with activeSlot={{ .from }}, then {{ $wait }}, then promote; to promote what runs now, repeat its values (-f FILE or --reuse-values)
 {{- end -}}
@@ -68,7 +67,7 @@
 {{- $service := lookup "v1" "Service" .Release.Namespace "detection-api-service" -}}
 {{- $from := dig "spec" "selector" "slot" "" $service -}}
 {{- $to := .Values.activeSlot -}}
-{{- if and $from (ne $from $to) (not .Values.promotion.force) -}}
+{{- if and $from (ne $from $to) (ne (int .Values.promotion.forceRevision) .Release.Revision) -}}
 {{- $rendered := dict -}}
 {{- range $slot := list "blue" "green" -}}
 {{- $values := get $.Values.slots $slot -}}
@@ -79,7 +78,7 @@
 {{- with include "detection-api.promotionRefusal" (dict "namespace" .Release.Namespace "from" $from "to" $to "rendered" $rendered
     "current" (lookup "apps/v1" "Deployment" .Release.Namespace (printf "detection-api-%s" $from))
     "target" (lookup "apps/v1" "Deployment" .Release.Namespace (printf "detection-api-%s" $to))) -}}
-{{- fail (printf "%s (break-glass: --set promotion.force=true)" .) -}}
+{{- fail (printf "%s (break-glass, for this one revision: --set promotion.forceRevision=%d)" . $.Release.Revision) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -26,11 +26,15 @@ data:
 {{- end }}
 
 {{/* Why the Secrets in the cluster do not do, in one line, or nothing. Needs no cluster, so that it can be tested.
-     Input: namespace, release, secrets: a list of
+     Input: namespace, createNamespace (the command that makes it; empty: it exists), release, secrets: a list of
        name, key (the one that must be there), create (arguments for kubectl), live (the Secret, or empty). */}}
 {{- define "detection-api.secretRefusal" -}}
 {{- $problems := list -}}
 {{- $commands := list -}}
+{{- with .createNamespace -}}
+  {{- $problems = append $problems "the namespace does not exist" -}}
+  {{- $commands = append $commands . -}}
+{{- end -}}
 {{- range .secrets -}}
   {{- $annotations := dig "metadata" "annotations" dict .live -}}
   {{- if not .live -}}
@@ -60,7 +64,11 @@ namespace {{ .namespace }}: {{ join "; " $problems }}. The release was installed
     (dict "name" $secrets.tak.existingSecret "key" "endpoint" "create" "--from-literal=endpoint=HOST:PORT --from-literal=username=USER --from-literal=password=PASSWORD")
     (dict "name" $secrets.store.existingSecret "key" "token" "create" "--from-literal=token=\"$(openssl rand -base64 48)\"") -}}
 {{- range $wanted }}{{ $_ := set . "live" (lookup "v1" "Secret" $.Release.Namespace .name) }}{{ end -}}
-{{- with include "detection-api.secretRefusal" (dict "namespace" .Release.Namespace "release" .Release.Name "secrets" $wanted) }}{{ fail . }}{{ end -}}
+{{- $createNamespace := "" -}}
+{{- if not (lookup "v1" "Namespace" "" .Release.Namespace) -}}
+{{- $createNamespace = printf "helm template %s charts/detection-api -n %s --set namespace.create=true -s templates/namespace.yaml | kubectl apply -f -" .Release.Name .Release.Namespace -}}
+{{- end -}}
+{{- with include "detection-api.secretRefusal" (dict "namespace" .Release.Namespace "createNamespace" $createNamespace "release" .Release.Name "secrets" $wanted) }}{{ fail . }}{{ end -}}
 {{- end -}}
 {{- end }}
 

@@ -22,9 +22,9 @@
   {{- if ge ($config.flagGreenCE90M | float64) ($config.flagYellowCE90M | float64) -}}
     {{- fail (printf "config.flagGreenCE90M is %v in slot %s but config.flagYellowCE90M is %v: GREEN must be below YELLOW" $config.flagGreenCE90M $slot $config.flagYellowCE90M) -}}
   {{- end -}}
-  {{- $shutdown := include "detection-api.milliseconds" $config.shutdownTimeout | int64 -}}
+  {{- $shutdown := add (include "detection-api.milliseconds" $config.drainDelay) (include "detection-api.milliseconds" $config.shutdownTimeout) -}}
   {{- if ge (add $shutdown (mul $values.api.preStopSleepSeconds 1000)) $grace -}}
-    {{- fail (printf "config.shutdownTimeout (%s in slot %s) and api.preStopSleepSeconds (%v s) must together be less than api.terminationGracePeriodSeconds (%v s)" $config.shutdownTimeout $slot $values.api.preStopSleepSeconds $values.api.terminationGracePeriodSeconds) -}}
+    {{- fail (printf "config.drainDelay (%s), config.shutdownTimeout (%s, both in slot %s) and api.preStopSleepSeconds (%v s) must together be less than api.terminationGracePeriodSeconds (%v s)" $config.drainDelay $config.shutdownTimeout $slot $values.api.preStopSleepSeconds $values.api.terminationGracePeriodSeconds) -}}
   {{- end -}}
 {{- end -}}
 {{- end }}
