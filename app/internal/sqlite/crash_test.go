@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -101,6 +102,16 @@ func TestKilledUnderLoad(t *testing.T) {
 				t.Errorf("lost %d of %d acknowledged records", lost, len(acked))
 			}
 		})
+	}
+}
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	s := openStore(t, StoreOptions{})
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), fmt.Sprintf("%s=store %s 0 after", crashEnv, filepath.Dir(s.file.path)))
+	said, err := child.CombinedOutput()
+	if err == nil || strings.Count(string(said), "\n") != 1 || !strings.Contains(string(said), "in use by another process") {
+		t.Errorf("the second process: %v, said %q; want a failure and one line", err, said)
 	}
 }
 
