@@ -16,8 +16,8 @@ import (
 
 // BenchmarkStore prints durable rows per second of callers who commit one record each, beside the rate of a bare 4 KiB append
 // with fdatasync in the same directory. The two alternate in short windows, because a shared disk changes from second to
-// second; "x-fdatasync" is the ratio of the sums. A single caller has nobody to share a sync with and cannot beat it:
-// that is the positive control.
+// second; "x-fdatasync" is the ratio of the rates. The control is a single caller: with nobody to share a sync, the ratio must be
+// small (not 1: the log is written in place, which costs the file system less than an append).
 func BenchmarkStore(b *testing.B) {
 	for _, c := range []struct {
 		synchronous string
@@ -28,21 +28,29 @@ func BenchmarkStore(b *testing.B) {
 }
 
 func benchmarkStore(b *testing.B, synchronous string, callers int) {
-	const window = 250 * time.Millisecond
+	const window = 500 * time.Millisecond
 	dir := b.TempDir()
 	s, err := OpenStore(b.Context(), StoreOptions{Options: Options{Dir: dir, synchronous: synchronous}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer s.Close()
+	pool := openWriters(s.file.path, synchronous)
+	defer pool.Close()
+	aside, err := pin(b.Context(), pool, synchronous)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer aside.Close()
 	var next, rows, syncs atomic.Int64
+	var storing time.Duration
 	b.ResetTimer()
 	for b.Loop() {
-		deadline := time.Now().Add(window)
+		start := time.Now()
 		done := make(chan error, callers)
 		for range callers {
 			go func() {
-				for time.Now().Before(deadline) {
+				for time.Since(start) < window {
 					if err := s.Commit(context.Background(), []detection.Record{record(int(next.Add(1)))}); err != nil {
 						done <- err
 						return
@@ -57,12 +65,18 @@ func benchmarkStore(b *testing.B, synchronous string, callers int) {
 				b.Fatal(err)
 			}
 		}
+		// What is left to carry over is the store's own cost, and must not slow the raw disk's window down.
+		if _, _, err := checkpoint(b.Context(), aside, "PASSIVE"); err != nil {
+			b.Fatal(err)
+		}
+		storing += time.Since(start)
 		syncs.Add(appendAndSync(b, dir, window))
 	}
-	perSecond := float64(time.Second) / float64(window) / float64(b.N)
-	b.ReportMetric(float64(rows.Load())*perSecond, "rows/s")
-	b.ReportMetric(float64(syncs.Load())*perSecond, "fdatasync/s")
-	b.ReportMetric(float64(rows.Load())/float64(syncs.Load()), "x-fdatasync")
+	rowRate := float64(rows.Load()) / storing.Seconds()
+	syncRate := float64(syncs.Load()) / (time.Duration(b.N) * window).Seconds()
+	b.ReportMetric(rowRate, "rows/s")
+	b.ReportMetric(syncRate, "fdatasync/s")
+	b.ReportMetric(rowRate/syncRate, "x-fdatasync")
 	b.ReportMetric(0, "ns/op")
 }
 
