@@ -2,12 +2,15 @@
 // connections and name look-ups when asked to.
 //
 //	GET /                               200, the host name
-//	GET /fetch?url=U&timeout=D          200 and U's body, or 502 and the error
-//	GET /resolve?name=N&timeout=D       200 and N's addresses, or 502 and the error
+//	GET /fetch?url=U&timeout=D          200, {"ok":true,"text":U's body} or {"ok":false,"text":the error}
+//	GET /resolve?name=N&timeout=D       200, {"ok":true,"text":N's addresses} or {"ok":false,"text":the error}
+//
+// A failed action is still an answer with status 200, so that it is not taken for a failure on the way to the probe.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -61,6 +64,12 @@ func hostname(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprint(w, name)
 }
 
+// result is what an action answers.
+type result struct {
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`
+}
+
 // answer turns an action on one query parameter into a handler with a time limit.
 func answer(action func(context.Context, string) (string, error), parameter string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -72,11 +81,13 @@ func answer(action func(context.Context, string) (string, error), parameter stri
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
 		text, err := action(ctx, r.FormValue(parameter))
+		got := result{OK: err == nil, Text: text}
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
+			got.Text = err.Error()
 		}
-		fmt.Fprint(w, text)
+		if err := json.NewEncoder(w).Encode(got); err != nil {
+			fmt.Fprintln(os.Stderr, "probe: answer:", err)
+		}
 	}
 }
 
