@@ -41,11 +41,11 @@ func parse(fs *flag.FlagSet, about string, out io.Writer, args []string) error {
 // tidy makes the flag package's messages one plain sentence.
 func tidy(err error) error {
 	text := strings.TrimPrefix(err.Error(), "error parsing commandline arguments: ")
-	text = regexp.MustCompile(`error setting flag "([^"]+)" from env var "([^"]+)": `).ReplaceAllString(text, "environment variable $2: ")
 	text = strings.ReplaceAll(text, "parse error", "it cannot be read as that kind of value")
-	text = regexp.MustCompile(`flag -([a-z])`).ReplaceAllString(text, "flag --$1")
-	text = regexp.MustCompile(`defined: -([a-z])`).ReplaceAllString(text, "defined: --$1")
-	return errors.New(text)
+	if m := regexp.MustCompile(`error setting flag ".+" from environment variable "(.+)": (.+)`).FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("environment variable %s=%q: %s", m[1], os.Getenv(m[1]), m[2])
+	}
+	return errors.New(regexp.MustCompile(`(flag|defined:) -([a-z])`).ReplaceAllString(text, "$1 --$2"))
 }
 
 // noArguments refuses words that are not flags.

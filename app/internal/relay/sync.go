@@ -35,9 +35,11 @@ func (r *Relay) syncStore(ctx context.Context) {
 			wait(ctx, min(idlePoll, r.opts.Lease/3), r.unsynced)
 			continue
 		}
-		if isUnavailable(err) {
+		switch {
+		case ctx.Err() != nil: // stopping is no fault of the store
+		case isUnavailable(err):
 			r.storeIs(false, err)
-		} else if told != err.Error() && ctx.Err() == nil {
+		case told != err.Error():
 			told = err.Error()
 			r.log.Error("bring the store up to date; will try again", "error", err)
 		}

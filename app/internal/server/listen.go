@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// endpoint is an HTTP server bound to its address.
+// endpoint is an address and the HTTP server for it, which is set before serve.
 type endpoint struct {
 	listener net.Listener
 	http     *http.Server
 }
 
 // listen binds at once, so that the address is known and taken when it returns.
-func listen(addr string, server *http.Server) (*endpoint, error) {
+func listen(addr string) (*endpoint, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", addr, err)
 	}
-	return &endpoint{listener: l, http: server}, nil
+	return &endpoint{listener: l}, nil
 }
 
 // close frees the address of an endpoint that never served; after serve it does nothing.

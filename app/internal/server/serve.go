@@ -37,6 +37,16 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(served, s.endpoint.shutdown(stopping), s.closers.closeAll(stopping))
 }
 
+// bind takes the address first: whoever else has it is found out before a database is opened.
+func (s *Server) bind() error {
+	var err error
+	if s.endpoint, err = listen(s.common.ListenAddr); err != nil {
+		return err
+	}
+	s.closers.push("the listener", ignoreContext(s.endpoint.close))
+	return nil
+}
+
 // giveUp closes what a failed start has opened.
 func (s *Server) giveUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.common.ShutdownTimeout)
@@ -54,6 +64,9 @@ func NewServe(ctx context.Context, cfg ServeConfig) (*Server, error) {
 }
 
 func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
+	if err := s.bind(); err != nil {
+		return err
+	}
 	registry := newRegistry()
 	store, err := s.openStore(ctx, cfg)
 	if err != nil {
@@ -82,11 +95,7 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, cfg.Now()) },
 		Ready:  func() httpapi.Readiness { return readiness(cfg.Slot, queue, journal) },
 	})
-	s.endpoint, err = listen(cfg.ListenAddr, httpapi.NewServer(handler, cfg.Logger))
-	if err != nil {
-		return err
-	}
-	s.closers.push("the listener", ignoreContext(s.endpoint.close))
+	s.endpoint.http = httpapi.NewServer(handler, cfg.Logger)
 	return nil
 }
 
@@ -150,6 +159,9 @@ func NewStore(ctx context.Context, cfg StoreConfig) (*Server, error) {
 }
 
 func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
+	if err := s.bind(); err != nil {
+		return err
+	}
 	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), RestartGrace: cfg.RestartGrace})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
@@ -160,10 +172,6 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	handler := storeapi.NewServer(storeapi.ServerOptions{
 		Store: store, Token: cfg.Token, Logger: cfg.Logger, Gatherer: registry, Ready: store.Ready,
 	})
-	s.endpoint, err = listen(cfg.ListenAddr, httpapi.NewServer(handler, cfg.Logger))
-	if err != nil {
-		return err
-	}
-	s.closers.push("the listener", ignoreContext(s.endpoint.close))
+	s.endpoint.http = httpapi.NewServer(handler, cfg.Logger)
 	return nil
 }

@@ -30,7 +30,7 @@ func NewKey(secret string) (Key, error) {
 	case isSample(secret):
 		return Key{}, errors.New("the signing key is a sample from documentation that anyone can look up; " + howToMake)
 	case isPattern(secret):
-		return Key{}, errors.New("the signing key is a repetition or a sequence that is easy to guess; " + howToMake)
+		return Key{}, errors.New("the signing key is a repetition of a few characters; " + howToMake)
 	}
 	return Key{secret: []byte(secret)}, nil
 }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBadUsage(t *testing.T) {
+	key := strings.Repeat("0123456789abcdef", 3)
+	tests := []struct {
+		name string
+		env  map[string]string
+		args []string
+		code int
+		want string // in the one line on standard error
+	}{
+		{"no command", nil, nil, 2, ""},
+		{"unknown command", nil, []string{"fly"}, 2, `"fly"`},
+		{"unknown flag", nil, []string{"serve", "--nope"}, 2, "--nope"},
+		{"no key", nil, []string{"serve"}, 2, "jwt-secret-key"},
+		{"short key", nil, []string{"serve", "--jwt-secret-key", "short"}, 2, "jwt-secret-key"},
+		{"sample key", nil, []string{"serve", "--jwt-secret-key", "your-secret-key-change-in-production"}, 2, "jwt-secret-key"},
+		{"bad duration", nil, []string{"serve", "--lease-duration", "soon"}, 2, `"soon"`},
+		{"bad duration in the environment", map[string]string{"LEASE_DURATION": "later"}, []string{"serve"}, 2, "later"},
+		{"negative duration", nil, []string{"serve", "--jwt-secret-key", key, "--lease-duration", "-1s"}, 2, "-1s"},
+		{"bad store URL", nil, []string{"serve", "--jwt-secret-key", key, "--store-url", "nonsense"}, 2, `"nonsense"`},
+		{"store URL without a token", nil, []string{"serve", "--jwt-secret-key", key, "--store-url", "http://s:1"}, 2, "store-token"},
+		{"bad TAK address", nil, []string{"serve", "--jwt-secret-key", key, "--tak-addr", "tak.example.net"}, 2, `"tak.example.net"`},
+		{"thresholds the wrong way round", nil, []string{"serve", "--jwt-secret-key", key, "--flag-green-ce90-m", "50"}, 2, "50"},
+		{"bad log level", nil, []string{"serve", "--jwt-secret-key", key, "--log-level", "loud"}, 2, `"loud"`},
+		{"bad log format", nil, []string{"serve", "--jwt-secret-key", key, "--log-format", "xml"}, 2, `"xml"`},
+		{"argument that is no flag", nil, []string{"serve", "--jwt-secret-key", key, "now"}, 2, `"now"`},
+		{"port in nobody's range", nil, []string{"serve", "--jwt-secret-key", key, "--listen-addr", "127.0.0.1:99999", "--data-dir", t.TempDir()}, 1, "99999"},
+		{"key and key file", nil, []string{"serve", "--jwt-secret-key", key, "--jwt-secret-key-file", "f"}, 2, "not both"},
+		{"key file that is not there", nil, []string{"token", "--jwt-secret-key-file", "/none/such"}, 1, "/none/such"},
+		{"store without a token", nil, []string{"store"}, 2, "store-token"},
+		{"token for nobody", nil, []string{"token", "--jwt-secret-key", key, "--subject", ""}, 2, "subject"},
+		{"geolocate a file that is not there", nil, []string{"geolocate", "/none/such.ndjson"}, 1, "/none/such.ndjson"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			var out, errs bytes.Buffer
+			code := run(t.Context(), streams{in: strings.NewReader(""), out: &out, err: &errs}, tt.args)
+			if code != tt.code || !strings.Contains(errs.String(), tt.want) {
+				t.Errorf("code %d, want %d; error %q, want it to contain %q", code, tt.code, errs.String(), tt.want)
+			}
+			if tt.args != nil && strings.Count(errs.String(), "\n") != 1 {
+				t.Errorf("want one line, got %q", errs.String())
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"store", "-h"}, {"geolocate", "--help"}, {"token", "--help"}} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), streams{out: &out, err: &errs}, args); code != 0 || out.Len() == 0 || errs.Len() > 0 {
+			t.Errorf("%v: code %d, %d bytes out, error %q", args, code, out.Len(), errs.String())
+		}
+	}
+}
+
+const goodLine = `{"pixel_x":2000,"pixel_y":1500,"altitude_datum":"HAE","ground_elevation":245.25839721158042,"sensor_metadata":{"location_lat":33.8371893,"location_lon":-84.5387701,"location_elevation":386.32685776177146,"heading":172.4,"pitch":-36,"roll":0,"focal_length":2800,"image_width":4000,"image_height":3000}}`
+
+// TestGeolocate holds that each line gets its answer in order, and that a bad one does not stop the rest.
+func TestGeolocate(t *testing.T) {
+	sky := strings.Replace(goodLine, `"pitch":-36`, `"pitch":36`, 1)
+	agl := strings.Replace(goodLine, `"altitude_datum":"HAE",`, "", 1)
+	input := strings.Join([]string{goodLine, "{broken", "", sky, agl, strings.Replace(goodLine, `"pixel_x":2000`, `"pixel_x":null`, 1)}, "\n")
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), streams{in: strings.NewReader(input), out: &out, err: &errs}, []string{"geolocate"}); code != 0 {
+		t.Fatalf("code %d: %s", code, errs.String())
+	}
+	var got []map[string]any
+	dec := json.NewDecoder(&out)
+	for dec.More() {
+		var line map[string]any
+		if err := dec.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, line)
+	}
+	if len(got) != 5 {
+		t.Fatalf("%d answers to 5 lines: %v", len(got), got)
+	}
+	// OpenAthena's published answer for this shot (OpenAthenaIOS, TestCalculations.swift).
+	if lat := got[0]["lat"].(float64); lat < 33.83544 || lat > 33.83547 {
+		t.Errorf("lat %v, want 33.83545871 within a metre", lat)
+	}
+	for i, want := range map[int]string{1: "malformed_json", 2: "no_ground_intersection", 4: "invalid_field"} {
+		if got[i]["error_code"] != want || got[i]["error_message"] == "" {
+			t.Errorf("line %d: %v, want %s", i, got[i], want)
+		}
+	}
+	if hae, told := got[3]["hae_m"]; !told || hae != nil {
+		t.Errorf("hae_m under AGL is %v, want null: the height of the ground is not known", hae)
+	}
+}
+
+func TestGeolocateFiles(t *testing.T) {
+	dir := t.TempDir()
+	var files []string
+	for _, name := range []string{"a", "b"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(goodLine), 0o600); err != nil { // no line end at the end
+			t.Fatal(err)
+		}
+		files = append(files, path)
+	}
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), streams{out: &out, err: &errs}, append([]string{"geolocate"}, files...)); code != 0 || strings.Count(out.String(), `"lat"`) != 2 {
+		t.Errorf("code %d, output %s, error %s", code, out.String(), errs.String())
+	}
+}
+
+// TestTokenFile holds that a token minted from a key file is one line, and that the newline of the file is not the key's.
+func TestTokenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte(strings.Repeat("0123456789abcdef", 3)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), streams{out: &out, err: &errs}, []string{"token", "--jwt-secret-key-file", path}); code != 0 || strings.Count(out.String(), ".") != 2 {
+		t.Errorf("code %d, output %q, error %q", code, out.String(), errs.String())
+	}
+}
