@@ -124,7 +124,8 @@ func TestSecretGuard(t *testing.T) {
 		{"of another release", "", secret("token", "vault"), nil},
 		{"no namespace", "make it", map[string]any{}, []string{"the namespace does not exist; Secret", "Run: make it && kubectl"}},
 		{"missing", "", map[string]any{}, []string{"Secret store-credentials does not exist", "kubectl -n detection-system create secret generic store-credentials --from-literal=token=x"}},
-		{"without its key", "", secret("tokn", ""), []string{"has no key token", "kubectl -n detection-system delete secret store-credentials"}},
+		{"without its key", "", secret("tokn", ""), []string{"has nothing under the key token", "kubectl -n detection-system delete secret store-credentials"}},
+		{"of this release and empty", "", secret("other", releaseName), []string{"belongs to this release, which would delete it"}},
 		{"of this release", "", secret("token", releaseName), []string{"belongs to this release, which would delete it", "--reuse-values"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -40,11 +40,11 @@ data:
   {{- if not .live -}}
     {{- $problems = append $problems (printf "Secret %s does not exist" .name) -}}
     {{- $commands = append $commands (printf "kubectl -n %s create secret generic %s %s" $.namespace .name .create) -}}
-  {{- else if not (get (.live.data | default dict) .key) -}}
-    {{- $problems = append $problems (printf "Secret %s has no key %s" .name .key) -}}
-    {{- $commands = append $commands (printf "kubectl -n %s delete secret %s && kubectl -n %s create secret generic %s %s" $.namespace .name $.namespace .name .create) -}}
   {{- else if eq (get $annotations "meta.helm.sh/release-name") $.release -}}
     {{- $problems = append $problems (printf "Secret %s belongs to this release, which would delete it" .name) -}}
+  {{- else if not (get (.live.data | default dict) .key) -}}
+    {{- $problems = append $problems (printf "Secret %s has nothing under the key %s" .name .key) -}}
+    {{- $commands = append $commands (printf "kubectl -n %s delete secret %s && kubectl -n %s create secret generic %s %s" $.namespace .name $.namespace .name .create) -}}
   {{- end -}}
 {{- end -}}
 {{- if and $problems $commands -}}
