@@ -1,0 +1,88 @@
+# detection-api. `make help` lists the targets; the work is done by Go programs and go test.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/build/bin
+# Every module is built by itself, as it ships: the workspace would mix their dependencies.
+export GOWORK := off
+export PATH := $(BIN):$(PATH)
+# Without -race the suite fits a small machine; `make race` has it.
+GO_TEST ?= go test
+# Debian packages: a C compiler for SQLite, xmllint for the CoT schema, and what real nodes need.
+CHECK_PACKAGES := gcc libc6-dev ca-certificates git libxml2-utils
+CLUSTER_PACKAGES := runc iptables ipset nftables conntrack iproute2 util-linux openssl curl
+CLUSTER_NAME ?= detection-api
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: deps ## cluster, image, chart, TAK test server, sample detections: everything runs
+	@cd tests && go run ./cmd/up -name $(CLUSTER_NAME)
+
+.PHONY: down
+down: ## remove what `make up` made
+	@cd tests && go run ./cmd/up -down -name $(CLUSTER_NAME)
+
+.PHONY: test
+test: check deps ## everything: unit, render, cluster
+	@echo '== cluster'
+	@cd tests && $(GO_TEST) -count=1 -timeout 80m .
+
+.PHONY: check
+check: check-deps tools ## the fast part, without a cluster
+	@echo '== format and vet'
+	@unformatted=$$(gofmt -l app tests); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted" >&2; exit 1; }
+	@cd app && go vet ./...
+	@cd tests && CGO_ENABLED=0 go vet ./...
+	@echo '== unit: app'
+	@cd app && $(GO_TEST) ./...
+	@echo '== chart: lint and generated files'
+	@for values in values.yaml values-dev.yaml values-prod.yaml; do \
+	  helm lint --strict --quiet charts/detection-api -f charts/detection-api/$$values; done
+	@cd tests && go run ./cmd/chartdocs -check
+	@echo '== unit and render: tests'
+	@cd tests && CGO_ENABLED=0 $(GO_TEST) -short ./...
+
+.PHONY: race
+race: check-deps ## the unit tests of the service under the race detector
+	@cd app && go test -race ./...
+
+.PHONY: bench
+bench: check-deps ## geolocation time, durable rows and POSTs per second beside the same disk's fdatasync rate
+	@cd app && go test -run '^$$' -bench . -benchtime 2s ./internal/geo ./internal/sqlite ./internal/server
+
+.PHONY: image
+image: check-deps ## build/images/detection-api-dev.tar: an OCI archive for docker load, kind load, ctr import
+	@cd tests && go run ./cmd/image
+
+.PHONY: verify
+verify: tools ## regenerate what is generated and fail when that changes a file
+	@cd tests && go run ./cmd/chartdocs
+	@cd app && go mod tidy -diff && cd ../tests && go mod tidy -diff
+	@git diff --exit-code -- charts
+
+.PHONY: lint
+lint: ## golangci-lint with .golangci.yml
+	@cd app && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
+	@cd tests && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
+
+.PHONY: clean
+clean: ## remove what was built here (the cache of cluster programs stays in the user's cache directory)
+	@rm -rf build
+
+.PHONY: deps
+deps: check-deps tools
+	@if [ "$${CLUSTER:-}" != existing ] && [ "$${CLUSTER:-}" != kind ]; then ci/install-deps $(CLUSTER_PACKAGES); fi
+
+.PHONY: check-deps
+check-deps:
+	@ci/install-deps $(CHECK_PACKAGES)
+
+# helm and kubectl at the versions that the tests module names.
+.PHONY: tools
+tools:
+	@mkdir -p $(BIN)
+	@cd tests && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/ helm.sh/helm/v3/cmd/helm ./cmd/kubectl
