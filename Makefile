@@ -7,8 +7,8 @@ BIN := $(CURDIR)/build/bin
 # Every module is built by itself, as it ships: the workspace would mix their dependencies.
 export GOWORK := off
 export PATH := $(BIN):$(PATH)
-# Without -race the suite fits a small machine; `make race` has it.
-GO_TEST ?= go test
+# The service is tested with the flags it ships with, which also spares compiling SQLite twice.
+APP_FLAGS := -trimpath -tags=netgo,osusergo,sqlite_omit_load_extension
 # Debian packages: a C compiler for SQLite, xmllint for the CoT schema, and what real nodes need.
 CHECK_PACKAGES := gcc libc6-dev ca-certificates git libxml2-utils
 CLUSTER_PACKAGES := runc iptables ipset nftables conntrack iproute2 util-linux openssl curl
@@ -20,31 +20,31 @@ help: ## list the targets
 
 .PHONY: up
 up: deps ## cluster, image, chart, TAK test server, sample detections: everything runs
-	@cd tests && go run ./cmd/up -name $(CLUSTER_NAME)
+	@cd tests && CGO_ENABLED=0 go run ./cmd/up -name $(CLUSTER_NAME)
 
 .PHONY: down
 down: ## remove what `make up` made
-	@cd tests && go run ./cmd/up -down -name $(CLUSTER_NAME)
+	@cd tests && CGO_ENABLED=0 go run ./cmd/up -down -name $(CLUSTER_NAME)
 
 .PHONY: test
 test: check deps ## everything: unit, render, cluster
 	@echo '== cluster'
-	@cd tests && $(GO_TEST) -count=1 -timeout 80m .
+	@cd tests && CGO_ENABLED=0 go test -count=1 -timeout 80m .
 
 .PHONY: check
 check: check-deps tools ## the fast part, without a cluster
 	@echo '== format and vet'
 	@unformatted=$$(gofmt -l app tests); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted" >&2; exit 1; }
-	@cd app && go vet ./...
+	@cd app && go vet $(APP_FLAGS) ./...
 	@cd tests && CGO_ENABLED=0 go vet ./...
 	@echo '== unit: app'
-	@cd app && $(GO_TEST) ./...
+	@cd app && go test $(APP_FLAGS) ./...
 	@echo '== chart: lint and generated files'
 	@for values in values.yaml values-dev.yaml values-prod.yaml; do \
 	  helm lint --strict --quiet charts/detection-api -f charts/detection-api/$$values; done
-	@cd tests && go run ./cmd/chartdocs -check
+	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs -check ../charts/detection-api
 	@echo '== unit and render: tests'
-	@cd tests && CGO_ENABLED=0 $(GO_TEST) -short ./...
+	@cd tests && CGO_ENABLED=0 go test -short ./...
 
 .PHONY: race
 race: check-deps ## the unit tests of the service under the race detector
@@ -52,22 +52,22 @@ race: check-deps ## the unit tests of the service under the race detector
 
 .PHONY: bench
 bench: check-deps ## geolocation time, durable rows and POSTs per second beside the same disk's fdatasync rate
-	@cd app && go test -run '^$$' -bench . -benchtime 2s ./internal/geo ./internal/sqlite ./internal/server
+	@cd app && go test $(APP_FLAGS) -run '^$$' -bench . -benchtime 2s ./internal/geo ./internal/sqlite ./internal/server
 
 .PHONY: image
 image: check-deps ## build/images/detection-api-dev.tar: an OCI archive for docker load, kind load, ctr import
-	@cd tests && go run ./cmd/image
+	@cd tests && CGO_ENABLED=0 go run ./cmd/image
 
 .PHONY: verify
 verify: tools ## regenerate what is generated and fail when that changes a file
-	@cd tests && go run ./cmd/chartdocs
+	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs ../charts/detection-api
 	@cd app && go mod tidy -diff && cd ../tests && go mod tidy -diff
 	@git diff --exit-code -- charts
 
 .PHONY: lint
 lint: ## golangci-lint with .golangci.yml
 	@cd app && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
-	@cd tests && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
+	@cd tests && CGO_ENABLED=0 go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
 
 .PHONY: clean
 clean: ## remove what was built here (the cache of cluster programs stays in the user's cache directory)
@@ -84,5 +84,4 @@ check-deps:
 # helm and kubectl at the versions that the tests module names.
 .PHONY: tools
 tools:
-	@mkdir -p $(BIN)
-	@cd tests && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/ helm.sh/helm/v3/cmd/helm ./cmd/kubectl
+	@cd tests && CGO_ENABLED=0 go run ./cmd/tools

@@ -1,0 +1,285 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/detection-api/detection-api/tests/detectionapi"
+	"github.com/detection-api/detection-api/tests/load"
+	"github.com/detection-api/detection-api/tests/stack"
+)
+
+// TestTAKOutage holds that a thousand detections wait for TAK, visibly, and that all of them arrive.
+func TestTAKOutage(t *testing.T) {
+	s, api := installed(t)
+	eventually(t, time.Minute, "an empty queue", func() error { return queueDepth(t, s, 0) })
+	require.NoError(t, s.TAK.Pause(t.Context()))
+	t.Cleanup(func() { _ = s.TAK.Resume(context.WithoutCancel(t.Context())) })
+	sent := load.Burst(t.Context(), api, 1000, load.Detections("outage", time.Now()))
+	require.NoError(t, sent.Error())
+	eventually(t, time.Minute, "the gauge to show the backlog", func() error { return queueDepth(t, s, 1000) })
+	require.NoError(t, s.TAK.Resume(t.Context()))
+	start := time.Now()
+	onTAK(t, s, sent.Accepted)
+	fmt.Fprintf(progress(), "TestTAKOutage: 1000 detections were on TAK %.1f s after it came back\n", time.Since(start).Seconds())
+	eventually(t, time.Minute, "an empty queue", func() error { return queueDepth(t, s, 0) })
+}
+
+// TestKill holds that SIGKILL of a serving process under load loses nothing that was acknowledged.
+func TestKill(t *testing.T) {
+	s, api := installed(t)
+	faults, ok := s.Cluster.Faults()
+	if !ok {
+		t.Skipf("provider %s cannot kill a container's process", s.Cluster.Provider())
+	}
+	traffic := load.Start(t.Context(), api, 100, load.Detections("kill", time.Now()))
+	for range 3 {
+		acceptedMore(t, traffic, 100)
+		pod := randomPod(t, s, activeSlot(t, s))
+		require.NoError(t, faults.KillContainer(t.Context(), stack.Namespace, pod.Name, "detection-api"))
+		eventually(t, time.Minute, "the container to restart", func() error { return restarted(s, pod) })
+	}
+	// What was on its way to the killed process got no answer, which is no promise either.
+	everythingKept(t, s, api, traffic.Stop())
+}
+
+// TestPodDeletion holds the same for a pod that is deleted, politely and at once.
+func TestPodDeletion(t *testing.T) {
+	s, api := installed(t)
+	for _, grace := range []int64{30, 0} {
+		t.Run(fmt.Sprintf("grace %d s", grace), func(t *testing.T) {
+			traffic := load.Start(t.Context(), api, 100, load.Detections("delete", time.Now()))
+			acceptedMore(t, traffic, 100)
+			pod := randomPod(t, s, activeSlot(t, s))
+			err := s.Kube.CoreV1().Pods(stack.Namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+			require.NoError(t, err)
+			eventually(t, 2*time.Minute, "the pod to be replaced", func() error { return replaced(s, pod) })
+			result := traffic.Stop()
+			if grace > 0 {
+				require.NoError(t, result.Error(), "a pod that is asked to go leaves no request behind")
+			}
+			everythingKept(t, s, api, result)
+		})
+	}
+}
+
+// TestStoreDeletion holds that the API goes on while the store is away, says so, and catches up.
+func TestStoreDeletion(t *testing.T) {
+	s, api := installed(t)
+	traffic := load.Start(t.Context(), api, 100, load.Detections("store", time.Now()))
+	acceptedMore(t, traffic, 100)
+	require.NoError(t, s.Kube.CoreV1().Pods(stack.Namespace).Delete(t.Context(), "detection-api-store-0", metav1.DeleteOptions{}))
+	eventually(t, time.Minute, "an answer 202 while the store is away", func() error {
+		if traffic.Snapshot().Queued == 0 {
+			return fmt.Errorf("none yet")
+		}
+		return nil
+	})
+	eventually(t, 2*time.Minute, "the store to be back", func() error { return storeReady(s) })
+	acceptedMore(t, traffic, 100)
+	result := traffic.Stop()
+	require.NoError(t, result.Error(), "no request failed while the store was away")
+	fmt.Fprintf(progress(), "TestStoreDeletion: %d accepted, %d of them 202, slowest answer %.2f s\n", len(result.Accepted), result.Queued, result.Slowest.Seconds())
+	everythingKept(t, s, api, result)
+}
+
+// everythingKept holds that each accepted detection is in the store and on TAK.
+func everythingKept(t *testing.T, s *stack.Stack, api *detectionapi.Client, result load.Result) {
+	t.Helper()
+	require.NotEmpty(t, result.Accepted)
+	inStore(t, api, result.Accepted)
+	onTAK(t, s, result.Accepted)
+	fmt.Fprintf(progress(), "%s: %d requests, %d accepted, all of them stored and on TAK, %d without an answer; answers %v\n",
+		t.Name(), result.Requests, len(result.Accepted), len(result.Failed), result.Statuses)
+}
+
+func onTAK(t *testing.T, s *stack.Stack, ids []string) {
+	t.Helper()
+	eventually(t, 3*time.Minute, "every accepted detection on TAK", func() error {
+		arrived, err := s.TAK.IDs(t.Context())
+		if err != nil {
+			return err
+		}
+		return missing(ids, func(id string) bool { return arrived[id] })
+	})
+}
+
+func inStore(t *testing.T, api *detectionapi.Client, ids []string) {
+	t.Helper()
+	stored := map[string]bool{}
+	eventually(t, 2*time.Minute, "every accepted detection in the store", func() error {
+		return missing(ids, func(id string) bool {
+			if !stored[id] {
+				answer, err := api.Get(t.Context(), "/api/v1/detections/"+id, "application/json")
+				stored[id] = err == nil && answer.Status == http.StatusOK
+			}
+			return stored[id]
+		})
+	})
+}
+
+// missing names the first of the ids that are not there.
+func missing(ids []string, there func(id string) bool) error {
+	first, count := "", 0
+	for _, id := range ids {
+		if !there(id) {
+			first, count = id, count+1
+			if count > 20 { // each one asked for costs a request
+				break
+			}
+		}
+	}
+	if count > 0 {
+		return fmt.Errorf("at least %d of %d are missing, the last seen: %s", count, len(ids), first)
+	}
+	return nil
+}
+
+// queueDepth compares the sum of offline_queue_depth over all serving pods.
+func queueDepth(t *testing.T, s *stack.Stack, want float64) error {
+	t.Helper()
+	sum := 0.0
+	for _, pod := range pods(t, s, "app=detection-api") {
+		value, err := metric(t.Context(), s, pod.Name, "offline_queue_depth")
+		if err != nil {
+			return err
+		}
+		sum += value
+	}
+	if sum != want {
+		return fmt.Errorf("offline_queue_depth is %v over all pods, want %v", sum, want)
+	}
+	return nil
+}
+
+// metric reads one metric of a pod through the API server.
+func metric(ctx context.Context, s *stack.Stack, pod, name string) (float64, error) {
+	text, err := s.Kube.CoreV1().Pods(stack.Namespace).ProxyGet("http", pod, "8000", "/metrics", nil).DoRaw(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("scrape %s: %w", pod, err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("parse the metrics of %s: %w", pod, err)
+	}
+	family, ok := families[name]
+	if !ok {
+		return 0, fmt.Errorf("pod %s has no metric %s", pod, name)
+	}
+	sum := 0.0
+	for _, m := range family.GetMetric() {
+		sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+	}
+	return sum, nil
+}
+
+func pods(t *testing.T, s *stack.Stack, selector string) []corev1.Pod {
+	t.Helper()
+	list, err := s.Kube.CoreV1().Pods(stack.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector, FieldSelector: "status.phase=Running"})
+	require.NoError(t, err)
+	return list.Items
+}
+
+func randomPod(t *testing.T, s *stack.Stack, slot string) corev1.Pod {
+	t.Helper()
+	all := pods(t, s, "app=detection-api,slot="+slot)
+	require.NotEmpty(t, all)
+	return all[rand.N(len(all))]
+}
+
+func activeSlot(t *testing.T, s *stack.Stack) string {
+	t.Helper()
+	service, err := s.Kube.CoreV1().Services(stack.Namespace).Get(t.Context(), "detection-api-service", metav1.GetOptions{})
+	require.NoError(t, err)
+	return service.Spec.Selector["slot"]
+}
+
+// restarted says whether the killed container runs again in the same pod, and is ready.
+func restarted(s *stack.Stack, before corev1.Pod) error {
+	pod, err := s.Kube.CoreV1().Pods(stack.Namespace).Get(context.Background(), before.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	status := pod.Status.ContainerStatuses[0]
+	if status.RestartCount == before.Status.ContainerStatuses[0].RestartCount || !status.Ready {
+		return fmt.Errorf("pod %s: %d restarts, ready: %v", pod.Name, status.RestartCount, status.Ready)
+	}
+	return nil
+}
+
+// replaced says whether a pod is gone and its Deployment is complete again.
+func replaced(s *stack.Stack, gone corev1.Pod) error {
+	pod, err := s.Kube.CoreV1().Pods(stack.Namespace).Get(context.Background(), gone.Name, metav1.GetOptions{})
+	if err == nil {
+		return fmt.Errorf("pod %s is still %s", pod.Name, pod.Status.Phase)
+	}
+	return slotReady(s, gone.Labels["slot"])
+}
+
+func slotReady(s *stack.Stack, slot string) error {
+	d, err := s.Kube.AppsV1().Deployments(stack.Namespace).Get(context.Background(), "detection-api-"+slot, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.ObservedGeneration != d.Generation {
+		return fmt.Errorf("slot %s has %d of %d pods ready", slot, d.Status.ReadyReplicas, *d.Spec.Replicas)
+	}
+	return nil
+}
+
+func storeReady(s *stack.Stack) error {
+	set, err := s.Kube.AppsV1().StatefulSets(stack.Namespace).Get(context.Background(), "detection-api-store", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if set.Status.ReadyReplicas != 1 {
+		return fmt.Errorf("the store has %d ready pods", set.Status.ReadyReplicas)
+	}
+	return nil
+}
+
+// acceptedMore waits until n more detections have been accepted.
+func acceptedMore(t *testing.T, traffic *load.Generator, n int) {
+	t.Helper()
+	goal := len(traffic.Snapshot().Accepted) + n
+	eventually(t, time.Minute, fmt.Sprintf("%d more accepted detections", n), func() error {
+		if got := len(traffic.Snapshot().Accepted); got < goal {
+			return fmt.Errorf("%d of %d", got, goal)
+		}
+		return nil
+	})
+}
+
+// eventually asks until f is content and fails with what it saw last.
+func eventually(t *testing.T, within time.Duration, what string, f func() error) {
+	t.Helper()
+	last := f()
+	if last == nil {
+		return
+	}
+	deadline := time.After(within)
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-deadline:
+			require.FailNow(t, "waited in vain", "for %s, %v long; last seen: %v", what, within, last)
+		case <-ticker.C:
+			if last = f(); last == nil {
+				return
+			}
+		}
+	}
+}

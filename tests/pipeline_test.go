@@ -1,0 +1,115 @@
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/detection-api/detection-api/tests/detectionapi"
+	"github.com/detection-api/detection-api/tests/load"
+	"github.com/detection-api/detection-api/tests/samples"
+	"github.com/detection-api/detection-api/tests/stack"
+)
+
+// TestDetection holds that every sample becomes the right event on the TAK server.
+func TestDetection(t *testing.T) {
+	s, api := installed(t)
+	sightings, err := s.SendSamples(t.Context(), api)
+	require.NoError(t, err)
+	require.NoError(t, stack.Check(sightings))
+	for _, sighting := range sightings {
+		event := sighting.Event
+		require.Equal(t, "m-i", event.How, "how of a single-image fix")
+		require.True(t, strings.HasPrefix(event.Type, "a-u-"), "affiliation unknown, got %s", event.Type)
+		require.WithinDuration(t, sighting.Expected.Timestamp, event.Start, time.Millisecond, "start is when the image was taken")
+		require.True(t, event.Stale.After(event.Time), "stale after time")
+		require.InDelta(t, sighting.Expected.HAEMetres, event.HAE, 0.01)
+		require.Positive(t, event.CE)
+	}
+}
+
+// TestAnswer holds the contract of POST /api/v1/detections: what is answered is what TAK gets and what is stored.
+func TestAnswer(t *testing.T) {
+	_, api := installed(t)
+	set, err := samples.Load(samplesDir(repositoryRoot(t)), "drone-shots")
+	require.NoError(t, err)
+	answer, err := api.Post(t.Context(), set[0].Request)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
+	require.Contains(t, answer.Header.Get("Content-Type"), "xml")
+	require.Contains(t, []string{"GREEN", "YELLOW", "RED"}, answer.Header.Get("X-Confidence-Flag"))
+	require.Contains(t, string(answer.Body), answer.DetectionID())
+
+	stored, err := api.Get(t.Context(), "/api/v1/detections/"+answer.DetectionID(), "application/json")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, stored.Status, "%s", stored.Body)
+	var position struct{ Lat, Lon float64 }
+	require.NoError(t, json.Unmarshal(stored.Body, &position))
+	require.Less(t, samples.DistanceMetres(position.Lat, position.Lon, set[0].Expected.LatDeg, set[0].Expected.LonDeg), set[0].Expected.ToleranceMetres)
+}
+
+// TestUnauthorized holds that nothing gets in without a token, and that the platform needs none.
+func TestUnauthorized(t *testing.T) {
+	s, api := installed(t)
+	before, err := s.TAK.IDs(t.Context())
+	require.NoError(t, err)
+	body := load.Detections("intruder", time.Now())(0)
+	for name, token := range map[string]string{"none": "", "garbage": "garbage", "another key's": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4IiwiZXhwIjo5OTk5OTk5OTk5fQ.c2ln"} {
+		answer, err := detectionapi.New(api.BaseURL, token).Post(t.Context(), body)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnauthorized, answer.Status, "token: %s", name)
+	}
+	health, err := detectionapi.New(api.BaseURL, "").Get(t.Context(), "/health", "")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, health.Status)
+	after, err := s.TAK.IDs(t.Context())
+	require.NoError(t, err)
+	require.Len(t, after, len(before), "nothing reached TAK")
+}
+
+// TestBadInput holds that what is wrong is refused with the field named, through everything that lies before the service.
+func TestBadInput(t *testing.T) {
+	_, api := installed(t)
+	good := load.Detections("bad-input", time.Now())(0)
+	set := func(old, new string) []byte {
+		changed := bytes.Replace(good, []byte(old), []byte(new), 1)
+		require.NotEqual(t, string(good), string(changed), "the case changes the body")
+		return changed
+	}
+	tests := []struct {
+		name   string
+		body   []byte
+		status int
+		code   string
+		field  string
+	}{
+		{"malformed", []byte("{"), 400, "malformed_json", ""},
+		{"wrong type", set(`"pixel_x":100`, `"pixel_x":"left"`), 422, "invalid_field", "pixel_x"},
+		{"NaN", set(`"pixel_x":100`, `"pixel_x":NaN`), 400, "malformed_json", "pixel_x"},
+		{"pixel outside the image", set(`"pixel_x":100`, `"pixel_x":100000`), 422, "invalid_field", "pixel_x"},
+		{"latitude out of range", set(`"location_lat":47`, `"location_lat":97`), 422, "invalid_field", "sensor_metadata.location_lat"},
+		{"looks at the sky", set(`"pitch":-45`, `"pitch":45`), 422, "no_ground_intersection", "sensor_metadata.pitch"},
+		{"too large", bytes.Repeat([]byte(" "), 17<<20), 413, "body_too_large", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			answer, err := api.Post(t.Context(), tt.body)
+			require.NoError(t, err)
+			require.Equal(t, tt.status, answer.Status, "%s", answer.Body)
+			refusal, err := answer.Error()
+			require.NoError(t, err)
+			require.Equal(t, tt.code, refusal.Code)
+			if tt.field != "" {
+				require.Equal(t, tt.field, refusal.Details["field"])
+			}
+		})
+	}
+	answer, err := api.Post(t.Context(), good)
+	require.NoError(t, err)
+	require.True(t, answer.Accepted(), "the unchanged body is good: %s", answer.Body)
+}
