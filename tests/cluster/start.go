@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, errors.Join(err, c.giveUp())
 	}
 	c.started = time.Since(started)
-	progress(fmt.Sprintf("cluster %s is ready after %.1f s", opts.Name, c.started.Seconds()))
+	progress(fmt.Sprintf("cluster %s is ready", opts.Name))
 	return c, nil
 }
 
@@ -65,8 +66,13 @@ func Open(ctx context.Context, opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-// Remove removes a cluster, also one that was left half started. Nothing to remove is no error.
+// Remove removes a cluster, also one that was left half started. Nothing to remove is no error. If neither opts nor the
+// variable CLUSTER names a provider, it removes the clusters of that name of all providers: what the machine would choose
+// may have changed since the start, for instance because KUBECONFIG now names the very cluster.
 func Remove(ctx context.Context, opts Options) error {
+	if opts.Provider == "" && os.Getenv("CLUSTER") == "" {
+		return removeAny(ctx, opts)
+	}
 	opts, err := opts.complete(ctx)
 	if err != nil {
 		return err
@@ -79,6 +85,21 @@ func Remove(ctx context.Context, opts Options) error {
 	default:
 		return local.Remove(ctx, opts.local(opts.progress()))
 	}
+}
+
+func removeAny(ctx context.Context, opts Options) error {
+	var failures []error
+	for _, provider := range []string{Local, Kind} {
+		opts.Provider = provider
+		names, err := List(ctx, opts)
+		if err != nil {
+			continue // without Docker there is no cluster of kind
+		}
+		if slices.Contains(names, opts.name()) {
+			failures = append(failures, Remove(ctx, opts))
+		}
+	}
+	return errors.Join(failures...)
 }
 
 // List names the clusters of the chosen provider that were started by this harness.
@@ -140,15 +161,20 @@ func (c *Cluster) giveUp() error {
 	return errors.Join(fmt.Errorf("logs and objects of the failed start are in %s", kept), c.Export(ctx, kept), c.Stop(ctx))
 }
 
+func (o Options) name() string {
+	if o.Name == "" {
+		return DefaultName
+	}
+	return o.Name
+}
+
 // complete fills in the defaults.
 func (o Options) complete(ctx context.Context) (Options, error) {
 	var err error
 	if o.Provider, err = Choose(ctx, o.Provider); err != nil {
 		return o, err
 	}
-	if o.Name == "" {
-		o.Name = DefaultName
-	}
+	o.Name = o.name()
 	if o.Workers == 0 {
 		o.Workers = 3
 	}
@@ -165,13 +191,14 @@ func (o Options) complete(ctx context.Context) (Options, error) {
 	return o, nil
 }
 
-// progress writes whole lines, also when called from several goroutines.
+// progress writes whole lines with the time since now, also when called from several goroutines.
 func (o Options) progress() func(string) {
 	var mu sync.Mutex
+	started := time.Now()
 	return func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintln(o.Log, line)
+		fmt.Fprintf(o.Log, "[%6.1f s] %s\n", time.Since(started).Seconds(), line)
 	}
 }
 

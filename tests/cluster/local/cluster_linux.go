@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"k8s.io/client-go/kubernetes"
@@ -84,8 +85,8 @@ func Remove(ctx context.Context, opts Options) error {
 	return remove(ctx, directory)
 }
 
-// remove ends the machines first: with them go their processes, mounts, interfaces and firewall rules. What is left on
-// this machine is the bridge, the control groups and the directory, which goes last because all else is found from it.
+// remove ends the machines first: with them go their processes, mounts, interfaces and firewall rules. What is left is the
+// bridge, the control groups and the directory, which goes last because all else is found from it.
 func remove(ctx context.Context, directory state.Directory) error {
 	record, err := directory.Load()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -97,6 +98,12 @@ func remove(ctx context.Context, directory state.Directory) error {
 	}
 	for _, m := range machines {
 		if err := m.Kill(ctx); err != nil {
+			return err
+		}
+	}
+	// The kernel takes cables down too, but some time after the machines are gone.
+	for i := 1; i <= record.Workers; i++ {
+		if err := link.Remove(directory.Cable(i)); err != nil {
 			return err
 		}
 	}
@@ -155,7 +162,8 @@ func (c *Cluster) containerd(ctx context.Context, pid int, arguments ...string) 
 	arguments = append([]string{"--address", node.Socket(pid), "--namespace", "k8s.io"}, arguments...)
 	output, err := exec.CommandContext(ctx, c.programs().Program("ctr"), arguments...).CombinedOutput()
 	if err != nil {
-		return output, fmt.Errorf("ctr %s: %w: %s", arguments[4], err, output)
+		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+		return output, fmt.Errorf("ctr %s: %w: %s", arguments[4], err, lines[len(lines)-1])
 	}
 	return output, nil
 }

@@ -24,13 +24,17 @@ func (c *Cluster) number(name string) (int, error) {
 	return 0, fmt.Errorf("there is no node %s", name)
 }
 
-// StopNode kills the node's first process, and with it all of the node. Its cable goes with its network.
+// StopNode kills the node's first process, and with it all of the node. The cable is unplugged too: the kernel keeps a dead
+// node's network for as long as connections in it linger, and would go on answering for it.
 func (c *Cluster) StopNode(ctx context.Context, name string) error {
 	i, err := c.number(name)
 	if err != nil {
 		return err
 	}
-	return c.nodeMachine(i).Kill(ctx)
+	if err := c.nodeMachine(i).Kill(ctx); err != nil {
+		return err
+	}
+	return link.Remove(c.directory.Cable(i))
 }
 
 // StartNode boots the node from its disk. It returns when containerd answers, before the node is ready.
@@ -41,10 +45,6 @@ func (c *Cluster) StartNode(ctx context.Context, name string) error {
 	}
 	if _, ok := c.nodeMachine(i).Running(); ok {
 		return nil
-	}
-	// The kernel takes the old cable down some time after the node's network is gone.
-	if err := link.Remove(c.directory.Cable(i)); err != nil {
-		return err
 	}
 	pid, err := c.boot(i)
 	if err != nil {

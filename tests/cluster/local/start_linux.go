@@ -114,11 +114,13 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	go func() { loaded <- c.eachNode(func(i int) error { return c.bootAndLoad(ctx, i) }) }()
 	err = c.awaitAPI(ctx)
 	if err == nil {
+		c.progress("the API server answers")
 		err = c.applyAddons(ctx, authority, now)
 	}
 	if err := errors.Join(err, <-loaded); err != nil {
 		return err
 	}
+	c.progress("the nodes have their images")
 	return c.awaitReady(ctx)
 }
 

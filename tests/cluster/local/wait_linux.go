@@ -67,6 +67,7 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.progress("the nodes are ready")
 	return await(ctx, "CoreDNS and metrics-server", func(ctx context.Context) error {
 		return errors.Join(deploymentReady(ctx, client, "coredns"), deploymentReady(ctx, client, "metrics-server"), metricsServed(ctx, client))
 	})
