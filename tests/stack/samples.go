@@ -16,7 +16,7 @@ import (
 type Sighting struct {
 	Expected  samples.Expected
 	Event     Event
-	OffMetres float64 // between the surveyed position and the one on the map
+	OffMetres float64 // between the known position and the one on the map
 }
 
 // SendSamples posts every sample set and waits until the TAK server has all of it.
@@ -76,10 +76,10 @@ func (s *Stack) await(ctx context.Context, ids []string) (map[string]Event, erro
 	})
 }
 
-// Print writes the sightings as a table, surveyed beside received.
+// Print writes the sightings as a table, known beside received.
 func Print(w io.Writer, sightings []Sighting) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "object\tCoT type\tsurveyed (lat, lon)\ton the TAK map (lat, lon)\toff by\tstated CE90")
+	fmt.Fprintln(table, "object\tCoT type\tknown position (lat, lon)\ton the TAK map (lat, lon)\toff by\tstated CE90")
 	for _, s := range sightings {
 		fmt.Fprintf(table, "%s\t%s\t%.6f, %.6f\t%.6f, %.6f\t%.2f m\t%.1f m\n", s.Expected.Name, s.Event.Type,
 			s.Expected.LatDeg, s.Expected.LonDeg, s.Event.Lat, s.Event.Lon, s.OffMetres, s.Event.CE)
