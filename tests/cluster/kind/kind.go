@@ -4,6 +4,7 @@ package kind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,6 +46,8 @@ type Options struct {
 	Log io.Writer
 }
 
+func (o Options) progress(line string) { fmt.Fprintln(o.Log, line) }
+
 // Cluster is a running kind cluster.
 type Cluster struct {
 	name       string
@@ -79,12 +82,15 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := open(opts)
-	fmt.Fprintf(opts.Log, "creating kind cluster %s with %s\n", c.name, NodeImage())
+	opts.progress("creating kind cluster " + c.name + " with " + NodeImage())
 	err := c.provider.Create(c.name, kind.CreateWithRawConfig(config(opts)), kind.CreateWithNodeImage(NodeImage()),
 		kind.CreateWithKubeconfigPath(c.kubeconfig), kind.CreateWithWaitForReady(readyTime),
 		kind.CreateWithDisplayUsage(false), kind.CreateWithDisplaySalutation(false))
 	if err != nil {
 		return nil, err
+	}
+	if err := c.furnish(ctx, opts); err != nil {
+		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
 	}
 	return c, ctx.Err()
 }

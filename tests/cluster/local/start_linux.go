@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/detection-api/detection-api/tests/cluster/local/addons"
+	"github.com/detection-api/detection-api/tests/cluster/addons"
 	"github.com/detection-api/detection-api/tests/cluster/local/address"
 	"github.com/detection-api/detection-api/tests/cluster/local/cgroup"
 	"github.com/detection-api/detection-api/tests/cluster/local/controlplane"
@@ -228,10 +228,10 @@ func (c *Cluster) applyAddons(ctx context.Context, authority *pki.Authority, now
 	if err != nil {
 		return err
 	}
+	plan := c.record.Plan
 	return addons.Apply(ctx, client, addons.Config{
-		Plan: c.record.Plan, Authority: authority,
-		CoreDNSImage: parts.Ref("coredns"), MetricsImage: parts.Ref("metrics-server"),
+		Authority: authority, CoreDNSImage: parts.Ref("coredns"), MetricsImage: parts.Ref("metrics-server"),
+		DNSAddress: plan.DNSService().String(), HostAddress: plan.Host().String(), DNSReplicas: min(2, c.record.Workers),
 		Provisioner: controlplane.Provisioner, ProvisionerUser: controlplane.ProvisionerUser, PolicyUser: node.PolicyUser,
-		DNSReplicas: min(2, c.record.Workers),
-	}, now)
+	}, now, addons.Agents, addons.Storage, addons.FastSSD, addons.DNS, addons.Metrics)
 }

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func (s Set) Bin() string { return filepath.Join(s.Directory, "bin") }
 func (s Set) Images() []string {
 	var paths []string
 	for _, i := range images() {
-		paths = append(paths, filepath.Join(s.Directory, "images", i.program+".tar"))
+		paths = append(paths, i.archive(s))
 	}
 	return paths
 }
@@ -110,6 +111,31 @@ func (b Builder) Ensure(ctx context.Context) (Set, error) {
 	return set, b.buildInto(ctx, set)
 }
 
+// BuildImages makes images of some programs in directory, for clusters whose nodes are not made of a set, and returns the
+// paths of the archives.
+func (b Builder) BuildImages(ctx context.Context, directory string, programs ...string) ([]string, error) {
+	set := Set{Directory: directory}
+	if err := os.MkdirAll(filepath.Join(directory, "images"), 0o755); err != nil {
+		return nil, err
+	}
+	var archives []string
+	for _, i := range images() {
+		if !slices.Contains(programs, i.program) {
+			continue
+		}
+		b.Progress("building the image of " + i.program)
+		step := step{packages: []string{i.source}}
+		if err := b.run(ctx, append([]string{"build"}, step.arguments(set.Bin())...)); err != nil {
+			return nil, fmt.Errorf("build %s: %w", i.program, err)
+		}
+		if err := i.build(set); err != nil {
+			return nil, err
+		}
+		archives = append(archives, i.archive(set))
+	}
+	return archives, nil
+}
+
 // buildInto builds beside the set's place and moves the result there.
 func (b Builder) buildInto(ctx context.Context, set Set) error {
 	unfinished := Set{Directory: filepath.Join(b.Cache, ".unfinished")} // the lock makes it ours
@@ -122,8 +148,10 @@ func (b Builder) buildInto(ctx context.Context, set Set) error {
 	if err := b.buildPrograms(ctx, unfinished); err != nil {
 		return err
 	}
-	if err := buildImages(unfinished); err != nil {
-		return err
+	for _, i := range images() {
+		if err := i.build(unfinished); err != nil {
+			return err
+		}
 	}
 	return os.Rename(unfinished.Directory, set.Directory)
 }
@@ -184,8 +212,8 @@ func (b Builder) recipe(ctx context.Context) (string, error) {
 	for _, step := range steps() {
 		fmt.Fprintln(hash, step.arguments(""))
 	}
-	for _, image := range images() {
-		fmt.Fprintf(hash, "%+v\n", image)
+	for _, i := range images() {
+		fmt.Fprintln(hash, i.program, i.user)
 	}
 	if err := hashFiles(hash, b.Source); err != nil {
 		return "", fmt.Errorf("hash the recipe: %w", err)

@@ -56,6 +56,7 @@ func link(set Set) error {
 // nodeImage is an image made of one program.
 type nodeImage struct {
 	program string
+	source  string // the program's package
 	user    string
 }
 
@@ -64,26 +65,27 @@ func Ref(program string) string { return Registry + "/" + program + ":1" }
 
 func images() []nodeImage {
 	return []nodeImage{
-		{program: "pause", user: "65535:65535"}, {program: "coredns", user: "65532:65532"},
-		{program: "metrics-server", user: "65532:65532"}, {program: "probe", user: "65532:65532"},
+		{program: "pause", source: "./pause", user: "65535:65535"},
+		{program: "coredns", source: "./coredns", user: "65532:65532"},
+		{program: "metrics-server", source: "sigs.k8s.io/metrics-server/cmd/metrics-server", user: "65532:65532"},
+		{program: "probe", source: "./probe", user: "65532:65532"},
 	}
 }
 
-// buildImages makes the archives, uncompressed because every node unpacks them at every start.
-func buildImages(set Set) error {
-	for _, i := range images() {
-		built, err := image.Build(image.Spec{
-			Ref: Ref(i.program), Entrypoint: []string{"/" + i.program}, User: i.user, Plain: true,
-			Files: []image.File{{Path: "/" + i.program, Source: set.Program(i.program), Mode: 0o755}, {Path: "/tmp", Dir: true, Mode: 0o1777}},
-		})
-		if err != nil {
-			return err
-		}
-		if err := built.WriteFile(filepath.Join(set.Directory, "images", i.program+".tar")); err != nil {
-			return err
-		}
+func (i nodeImage) archive(set Set) string {
+	return filepath.Join(set.Directory, "images", i.program+".tar")
+}
+
+// build makes the archive, uncompressed because every node unpacks it at every start.
+func (i nodeImage) build(set Set) error {
+	built, err := image.Build(image.Spec{
+		Ref: Ref(i.program), Entrypoint: []string{"/" + i.program}, User: i.user, Plain: true,
+		Files: []image.File{{Path: "/" + i.program, Source: set.Program(i.program), Mode: 0o755}, {Path: "/tmp", Dir: true, Mode: 0o1777}},
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return built.WriteFile(i.archive(set))
 }
 
 // hashFiles writes name and content of each Go and module file below directory, in the order of names.
