@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 )
 
@@ -37,6 +38,7 @@ func (c *Cluster) Export(ctx context.Context, dir string) error {
 	if err != nil {
 		return errors.Join(errProvider, err)
 	}
+	config.WarningHandler = rest.NoWarnings{} // every kind is listed, the deprecated ones too
 	typed, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return errors.Join(errProvider, err)

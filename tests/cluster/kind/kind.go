@@ -65,16 +65,23 @@ func NodeImage() string {
 
 // Works tells whether Docker answers and the node image is there, or can be pulled; it pulls it.
 func Works(ctx context.Context) bool {
-	if exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}").Run() != nil {
+	if !dockerAnswers(ctx) {
 		return false
 	}
 	return exec.CommandContext(ctx, "docker", "image", "inspect", NodeImage()).Run() == nil ||
 		exec.CommandContext(ctx, "docker", "pull", "--quiet", NodeImage()).Run() == nil
 }
 
+func dockerAnswers(ctx context.Context) bool {
+	return exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Version}}").Run() == nil
+}
+
 // Start creates the cluster; one of the same name is deleted first. The library cannot be interrupted, so ctx is looked
 // at between its steps only.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
+	if !dockerAnswers(ctx) {
+		return nil, errors.New("the provider kind needs Docker, which does not answer")
+	}
 	if err := Remove(ctx, opts); err != nil {
 		return nil, err
 	}
