@@ -26,6 +26,7 @@ import (
 	procs "github.com/detection-api/detection-api/tests/cluster/local/process"
 	"github.com/detection-api/detection-api/tests/cluster/local/state"
 	"github.com/detection-api/detection-api/tests/cluster/manifest"
+	"github.com/detection-api/detection-api/tests/image"
 )
 
 // buildVariable makes these tests build the cluster's programs if they are not in the cache.
@@ -80,6 +81,7 @@ func TestCluster(t *testing.T) {
 		require.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
 	})
 	t.Run("nodes and zones", user.testZones)
+	t.Run("loaded image", func(t *testing.T) { user.testLoadedImage(t, opts) })
 	t.Run("volume", user.testVolume)
 	t.Run("killed container", user.testKilledContainer)
 	t.Run("partition", user.testPartition)
@@ -243,8 +245,24 @@ func (u user) testZones(t *testing.T) {
 	require.Equal(t, map[string]string{"node1": "zone-a", "node2": "zone-b", "node3": "zone-c"}, zones)
 }
 
-// volumePod writes as a user of no rights to a volume that only its group makes writable: the probe's log is of no use
-// here, so the test looks at the directory's group.
+// testLoadedImage runs a pod of a compressed image, which no node has had before and none may pull.
+func (u user) testLoadedImage(t *testing.T, opts local.Options) {
+	programs := glob(t, filepath.Join(opts.CacheDir, "parts", parts.KubernetesVersion+"-*", "bin", "pause"))
+	built, err := image.Build(image.Spec{
+		Ref: "registry.internal/loaded:1", Entrypoint: []string{"/pause"}, User: "1000:1000",
+		Files: []image.File{{Path: "/pause", Source: programs[0], Mode: 0o755}},
+	})
+	require.NoError(t, err)
+	archive := filepath.Join(t.TempDir(), "loaded.tar")
+	require.NoError(t, built.WriteFile(archive))
+	require.NoError(t, u.cluster.LoadImage(t.Context(), archive))
+	pod := strings.NewReplacer("keeper", "loaded", "cluster.local/probe:1", built.Ref()).Replace(volumePod)
+	pod = strings.NewReplacer("name: data, namespace", "name: more, namespace", "claimName: data", "claimName: more").Replace(pod)
+	require.NoError(t, manifest.Apply(t.Context(), u.config, []byte(pod)))
+	u.awaitReady(t, "loaded", 0)
+}
+
+// volumePod mounts a volume as a user other than root, with a group for it to belong to.
 const volumePod = `
 apiVersion: v1
 kind: PersistentVolumeClaim
