@@ -8,7 +8,7 @@ BIN := $(CURDIR)/build/bin
 export GOWORK := off
 export PATH := $(BIN):$(PATH)
 # The service is tested with the flags it ships with, which also spares compiling SQLite twice.
-APP_FLAGS := -trimpath -tags=netgo,osusergo,sqlite_omit_load_extension
+APP_FLAGS := -trimpath -buildvcs=false -tags=netgo,osusergo,sqlite_omit_load_extension
 # Debian packages: a C compiler for SQLite, xmllint for the CoT schema, and what real nodes need.
 CHECK_PACKAGES := gcc libc6-dev ca-certificates git libxml2-utils
 CLUSTER_PACKAGES := runc iptables ipset nftables conntrack iproute2 util-linux openssl curl

@@ -62,7 +62,7 @@ const helmSettings = "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0"
 func (r Repository) Service(ctx context.Context, version string) (string, error) {
 	path := r.Build("bin", "detection-api-"+version)
 	flags := []string{
-		"-trimpath", "-tags=netgo,osusergo,sqlite_omit_load_extension",
+		"-trimpath", "-buildvcs=false", "-tags=netgo,osusergo,sqlite_omit_load_extension",
 		"-ldflags=-s -w -buildid= -linkmode=external -extldflags=-static -X main.version=" + version,
 	}
 	return path, r.goBuild(ctx, "app", path, "./cmd/detection-api", []string{"CGO_ENABLED=1"}, flags...)
