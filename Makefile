@@ -84,4 +84,5 @@ check-deps:
 # helm and kubectl at the versions that the tests module names.
 .PHONY: tools
 tools:
+	@[ -x $(BIN)/helm ] || echo 'building helm and kubectl from their Go modules; the first time this takes some minutes'
 	@cd tests && CGO_ENABLED=0 go run ./cmd/tools
