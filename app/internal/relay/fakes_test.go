@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ type memoryStore struct {
 	outbox  map[string]string // id -> owner
 	alive   map[string]bool
 	dead    []string
+	refuse  string        // id of a record that is refused, and whatever comes with it
+	slow    time.Duration // how long a Commit takes
+	renewed []time.Time
 }
 
 func newMemoryStore() *memoryStore {
@@ -36,7 +40,17 @@ func (s *memoryStore) locked(f func()) error {
 	return nil
 }
 
-func (s *memoryStore) Commit(_ context.Context, records []detection.Record) error {
+func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", detection.ErrUnavailable, ctx.Err())
+	case <-time.After(s.slow):
+	}
+	for _, r := range records {
+		if r.Detection.ID == s.refuse {
+			return detection.Invalid("detection_id", "is refused")
+		}
+	}
 	full := false
 	err := s.locked(func() {
 		if full = s.full; full {
@@ -72,7 +86,10 @@ func (s *memoryStore) Acknowledge(_ context.Context, deliveries []detection.Deli
 }
 
 func (s *memoryStore) Renew(_ context.Context, owner string, _ time.Duration) error {
-	return s.locked(func() { s.alive[owner] = true })
+	return s.locked(func() {
+		s.alive[owner] = true
+		s.renewed = append(s.renewed, time.Now())
+	})
 }
 
 func (s *memoryStore) Claim(_ context.Context, owner, after string, limit int) (claimed []detection.Record, err error) {
@@ -123,6 +140,8 @@ type memoryQueue struct {
 	mu   sync.Mutex
 	rows []*row
 	full bool
+
+	refuse bool // ErrFull, and full does not tell
 }
 
 type row struct {
@@ -134,7 +153,7 @@ type row struct {
 func (q *memoryQueue) Put(_ context.Context, items []detection.Queued) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.full {
+	if q.full || q.refuse {
 		return detection.ErrFull
 	}
 	for _, item := range items {

@@ -4,6 +4,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,8 @@ type Relay struct {
 	undeliver chan struct{} // something to deliver
 	unsynced  chan struct{} // something to tell the store
 
+	refused map[string]bool // ids of queued records that the store refuses; only the goroutine that syncs uses it
+
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
@@ -64,7 +67,7 @@ func New(opts Options) *Relay {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Relay{
 		opts: opts, log: opts.Logger.With("component", "relay"),
-		undeliver: make(chan struct{}, 1), unsynced: make(chan struct{}, 1), stop: cancel,
+		undeliver: make(chan struct{}, 1), unsynced: make(chan struct{}, 1), refused: map[string]bool{}, stop: cancel,
 	}
 	r.metrics = newMetrics(opts.Registerer, opts.Queue)
 	r.takDown.Store(opts.Dial != nil)
@@ -91,7 +94,11 @@ func (r *Relay) Accept(ctx context.Context, d detection.Detection) (detection.Du
 		return "", err
 	}
 	if err != nil { // the store has it; this pod, or another, claims it from there when there is room
-		r.log.Warn("queue a stored detection", "detection_id", d.ID, "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, detection.ErrFull) { // then it is so for each detection until TAK is back
+			level = slog.LevelDebug
+		}
+		r.log.Log(ctx, level, "queue a stored detection", "detection_id", d.ID, "error", err)
 	}
 	if !stored {
 		wake(r.unsynced)
@@ -108,13 +115,13 @@ func (r *Relay) commit(ctx context.Context, record detection.Record) (stored boo
 	if r.storeDown.Load() {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
+	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
 	defer cancel()
-	err = r.opts.Store.Commit(ctx, []detection.Record{record})
+	err = r.opts.Store.Commit(call, []detection.Record{record})
 	if err == nil {
 		return true, nil
 	}
-	if !isUnavailable(err) {
+	if !isUnavailable(err) || ctx.Err() != nil { // a client that has gone says nothing about the store
 		return false, err
 	}
 	r.storeIs(false, err)

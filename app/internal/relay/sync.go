@@ -4,29 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 )
 
-// syncBatch is how many rows go to the store in one call.
-const syncBatch = 256
+const (
+	// syncBatch is how many rows go to the store in one call.
+	syncBatch = 256
+	// adoptBelow is the backlog from which on a pod adopts nothing. It is more than two windows to a slow server, or a pod
+	// under steady load would never adopt.
+	adoptBelow = 4 * syncBatch
+)
 
 // syncStore keeps the store informed: what it missed while it was away, what was delivered, and that this pod is alive.
 // One goroutine does all of it, so that a row is never claimed while its acknowledgement is under way.
 func (r *Relay) syncStore(ctx context.Context) {
 	pause := backoff{}
 	var leaseDue time.Time
-	var told string // the last complaint, so that a lasting fault is one line in the log
+	adopting := false // nobody has looked yet whether there is something to adopt, or not to the end
+	var told string   // the last complaint, so that a lasting fault is one line in the log
 	for ctx.Err() == nil {
 		var err error
 		if now := r.opts.Now(); !now.Before(leaseDue) {
-			if err = r.renewAndClaim(ctx); err == nil {
-				leaseDue = now.Add(r.opts.Lease / 3)
+			if err = r.renew(ctx); err == nil {
+				leaseDue, adopting = now.Add(r.opts.Lease/3), r.opts.Dial != nil
 			}
 		}
-		if err == nil {
-			err = r.flush(ctx)
+		if err == nil && adopting {
+			adopting, err = r.adopt(ctx)
+		}
+		if !isUnavailable(err) { // what cannot be adopted is no reason to keep back what the store is owed
+			err = errors.Join(err, r.flush(ctx, leaseDue))
 		}
 		if err == nil {
 			r.storeIs(true, nil)
@@ -38,6 +48,7 @@ func (r *Relay) syncStore(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil: // stopping is no fault of the store
 		case isUnavailable(err):
+			clear(r.refused) // it may come back as a version that takes them
 			r.storeIs(false, err)
 		case told != err.Error():
 			told = err.Error()
@@ -47,26 +58,31 @@ func (r *Relay) syncStore(ctx context.Context) {
 	}
 }
 
-// renewAndClaim extends this pod's lease and adopts what nobody delivers: rows of vanished pods, and its own from before
-// a restart. A pod with a backlog of its own adopts nothing: it could not deliver it sooner than it delivers its own.
-func (r *Relay) renewAndClaim(ctx context.Context) error {
+func (r *Relay) renew(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
 	defer cancel()
 	if err := r.opts.Store.Renew(call, r.opts.Owner, r.opts.Lease); err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
 	}
-	if r.opts.Dial == nil {
-		return nil
-	}
+	return nil
+}
+
+// adopt claims what nobody delivers: rows of vanished pods, and its own from before a restart. A pod with a backlog of its
+// own adopts nothing, as it could not deliver it sooner than it delivers its own, nor does one that does not reach TAK, as
+// another may. more says that there may be rows left, to be looked for as soon as that has changed.
+func (r *Relay) adopt(ctx context.Context) (more bool, err error) {
 	after := ""
 	for {
 		depth := r.opts.Queue.Depth()
-		if depth.Undelivered >= syncBatch || depth.Full {
-			return nil
+		if depth.Undelivered >= adoptBelow || depth.Full || r.takDown.Load() {
+			return true, nil
 		}
 		records, err := r.claim(ctx, after)
+		if errors.Is(err, detection.ErrFull) { // no room for them; the next renewal looks again
+			return false, nil
+		}
 		if err != nil || len(records) < syncBatch {
-			return err
+			return err != nil, err
 		}
 		after = records[len(records)-1].Detection.ID
 	}
@@ -90,38 +106,71 @@ func (r *Relay) claim(ctx context.Context, after string) ([]detection.Record, er
 	return records, nil
 }
 
-// flush brings the store up to date with the queue.
-func (r *Relay) flush(ctx context.Context) error {
+// flush brings the store up to date with the queue. With a long backlog it breaks off at until, to go on when the lease
+// has been renewed; a zero until means to the end.
+func (r *Relay) flush(ctx context.Context, until time.Time) error {
 	for {
 		n, err := r.flushUnstored(ctx)
-		if err != nil {
+		if isUnavailable(err) {
 			return err
 		}
-		m, err := r.flushDeliveries(ctx)
-		if err != nil {
+		m, ackErr := r.flushDeliveries(ctx) // also when the store takes no new records: this is what makes room
+		if err := errors.Join(err, ackErr); err != nil {
 			return err
 		}
 		if n < syncBatch && m < syncBatch {
+			return nil
+		}
+		if !until.IsZero() && !r.opts.Now().Before(until) {
+			wake(r.unsynced)
 			return nil
 		}
 	}
 }
 
 func (r *Relay) flushUnstored(ctx context.Context) (int, error) {
-	records, err := r.opts.Queue.Unstored(ctx, syncBatch)
-	if err != nil || len(records) == 0 {
+	records, err := r.opts.Queue.Unstored(ctx, syncBatch+len(r.refused))
+	if err != nil {
 		return 0, err
 	}
+	records = slices.DeleteFunc(records, func(record detection.Record) bool { return r.refused[record.Detection.ID] })
+	if len(records) == 0 {
+		return 0, nil
+	}
+	stored, err := r.commitQueued(ctx, records)
+	if len(stored) == 0 {
+		return 0, err
+	}
+	return len(stored), errors.Join(err, r.opts.Queue.MarkStored(ctx, stored))
+}
+
+// commitQueued commits the records and returns the ids of those that the store has then. One that it refuses does not keep
+// the others out: it stays in the queue, counted as not stored, and is left alone as long as the store is the same.
+func (r *Relay) commitQueued(ctx context.Context, records []detection.Record) (stored []string, err error) {
 	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
 	defer cancel()
-	if err := r.opts.Store.Commit(call, records); err != nil {
-		return 0, fmt.Errorf("commit queued records: %w", err)
+	err = r.opts.Store.Commit(call, records)
+	switch {
+	case err == nil:
+		for _, record := range records {
+			stored = append(stored, record.Detection.ID)
+		}
+		return stored, nil
+	case isUnavailable(err), errors.Is(err, detection.ErrFull), ctx.Err() != nil:
+		return nil, fmt.Errorf("commit queued records: %w", err)
+	case len(records) == 1:
+		id := records[0].Detection.ID
+		r.refused[id] = true
+		r.log.Error("the store refuses a queued record; it stays in the queue", "detection_id", id, "error", err)
+		return nil, nil
 	}
-	ids := make([]string, len(records))
-	for i, record := range records {
-		ids[i] = record.Detection.ID
+	half := len(records) / 2
+	first, err := r.commitQueued(ctx, records[:half])
+	if err != nil {
+		return first, err
 	}
-	return len(records), r.opts.Queue.MarkStored(ctx, ids)
+	second, err := r.commitQueued(ctx, records[half:])
+	return append(first, second...), err
 }
 
 func (r *Relay) flushDeliveries(ctx context.Context) (int, error) {
@@ -150,14 +199,17 @@ func (r *Relay) flushDeliveries(ctx context.Context) (int, error) {
 func (r *Relay) handOver(ctx context.Context) error {
 	pause := backoff{}
 	for {
-		err := r.flush(ctx)
+		err := r.flush(ctx, time.Time{})
 		if err == nil {
 			err = r.opts.Store.Release(ctx, r.opts.Owner)
+		}
+		unstored := r.opts.Queue.Depth().Unstored
+		if err == nil && unstored > 0 {
+			return fmt.Errorf("hand over to the store: %d records cannot be stored and are only in this pod's queue", unstored)
 		}
 		if err == nil {
 			return nil
 		}
-		unstored := r.opts.Queue.Depth().Unstored
 		if unstored == 0 {
 			r.log.Warn("give up the lease; others deliver when it ends by itself", "lease", r.opts.Lease.String(), "error", err)
 			return nil
