@@ -43,6 +43,7 @@ type Queued struct {
 // A row goes when the store has it and knows how its delivery ended.
 type Queue interface {
 	// Put adds the items, durably, in order. Ids that are there already are left as they are. ErrFull: nothing was added.
+	// Items that are all stored may be refused earlier than others, as they can be claimed from the store again.
 	Put(ctx context.Context, items []Queued) error
 	// Unstored returns up to limit of the oldest records that the store does not have.
 	Unstored(ctx context.Context, limit int) ([]Record, error)

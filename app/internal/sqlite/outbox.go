@@ -98,9 +98,12 @@ func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]de
 	if err != nil {
 		return nil, translate("claim outbox rows", detection.ErrUnavailable, err)
 	}
-	records, err := s.load(ctx, claimed)
+	records, unreadable, err := s.load(ctx, claimed)
 	if err != nil {
 		return nil, translate("load claimed records", detection.ErrUnavailable, err)
+	}
+	if err := s.Acknowledge(ctx, unreadable); err != nil {
+		s.file.writer.log.Warn("dead-letter unreadable detections; the next claim will try again", "error", err)
 	}
 	for i := range records {
 		records[i].Owner = owner
@@ -108,34 +111,42 @@ func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]de
 	return records, nil
 }
 
-// load reads the detections outside the writer's transaction, oldest first.
-func (s *Store) load(ctx context.Context, seqs []int64) ([]detection.Record, error) {
+// load reads the detections outside the writer's transaction, oldest first. One that cannot be decoded never will be: it is
+// a dead letter and keeps no other back.
+func (s *Store) load(ctx context.Context, seqs []int64) (records []detection.Record, unreadable []detection.Delivery, err error) {
 	if len(seqs) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	list, err := json.Marshal(seqs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rows, err := s.file.readers.QueryContext(ctx,
-		`SELECT body FROM detections WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
+		`SELECT id, body FROM detections WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	records := make([]detection.Record, 0, len(seqs))
+	records = make([]detection.Record, 0, len(seqs))
 	for rows.Next() {
-		var body sql.RawBytes
+		var (
+			id   string
+			body sql.RawBytes
+		)
 		record := detection.Record{Deliver: true}
-		if err := rows.Scan(&body); err != nil {
-			return nil, err
+		if err := rows.Scan(&id, &body); err != nil {
+			return nil, nil, err
 		}
 		if err := json.Unmarshal(body, &record.Detection); err != nil {
-			return nil, fmt.Errorf("decode detection: %w", err)
+			s.file.writer.log.Error("a detection cannot be read; it goes to the dead letters", "detection_id", id, "error", err)
+			unreadable = append(unreadable, detection.Delivery{
+				ID: id, Outcome: detection.DeadLettered, At: s.now(), Reason: "decode: " + err.Error(),
+			})
+			continue
 		}
 		records = append(records, record)
 	}
-	return records, rows.Err()
+	return records, unreadable, rows.Err()
 }
 
 // claim is one call of Claim inside the writer's transaction. Its cost depends on limit and on how many owners there are,

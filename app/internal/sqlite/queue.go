@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -21,6 +22,9 @@ const (
 	pageBytes            = 4096
 	// reopenTenths of the cap must be undershot before a full queue takes records again, so that it does not flap.
 	reopenTenths = 9
+	// copyTenths of the cap may be taken by records that the store has too. The rest is for those that are nowhere else:
+	// a long outage of TAK alone must not make a pod refuse detections that the store would take.
+	copyTenths = 5
 )
 
 // Queue is what this pod has accepted and not yet handed on.
@@ -31,13 +35,15 @@ type Queue struct {
 	reserved atomic.Int64 // bytes of Put calls under way
 	full     atomic.Bool
 	setAside []string
+
+	unreadable sync.Map // positions of items that cannot be decoded and were told
 }
 
 // QueueOptions shape a Queue.
 type QueueOptions struct {
 	Options
-	// MaxBytes is how much the queue may hold: the pages in use, without the write-ahead log (up to 32 MiB more).
-	// Default 1 GiB. On an emptyDir it must be below the sizeLimit, or the whole pod is evicted.
+	// MaxBytes is how much the queue may hold: the pages in use, without the write-ahead log (up to 32 MiB more). Records
+	// that the store has are refused from half of it on. Default 1 GiB. On an emptyDir it must be below the sizeLimit, or the whole pod is evicted.
 	MaxBytes int64
 }
 
@@ -102,7 +108,8 @@ func (q *Queue) isFull() bool {
 }
 
 // reserve counts bytes against the cap until they are committed, so that concurrent callers cannot pass it together.
-func (q *Queue) reserve(bytes int64) (release func(), err error) {
+// copies says that the store has all that they hold.
+func (q *Queue) reserve(bytes int64, copies bool) (release func(), err error) {
 	if err := q.file.space.check(); err != nil {
 		return nil, err
 	}
@@ -113,6 +120,10 @@ func (q *Queue) reserve(bytes int64) (release func(), err error) {
 		release()
 		q.full.Store(true)
 		return nil, fmt.Errorf("%d of %d bytes used: %w", used, q.maxBytes, detection.ErrFull)
+	}
+	if copies && used+held > q.maxBytes/10*copyTenths {
+		release()
+		return nil, fmt.Errorf("%d of %d bytes used, no room for a copy of what the store has: %w", used, q.maxBytes, detection.ErrFull)
 	}
 	return release, nil
 }
@@ -131,7 +142,7 @@ func (q *Queue) Put(ctx context.Context, items []detection.Queued) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	release, err := q.reserve(bytes)
+	release, err := q.reserve(bytes, !slices.ContainsFunc(rows, func(row item) bool { return !row.stored }))
 	if err != nil {
 		return translate("queue records", errQueue, err)
 	}

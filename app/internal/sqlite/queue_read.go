@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -12,13 +12,13 @@ import (
 
 // Unstored implements detection.Queue.
 func (q *Queue) Unstored(ctx context.Context, limit int) ([]detection.Record, error) {
-	records, _, err := q.records(ctx, `SELECT pos, record FROM items WHERE stored = 0 AND pos > ? ORDER BY pos LIMIT ?`, 0, limit)
+	records, _, err := q.records(ctx, `SELECT pos, record FROM items WHERE stored = 0 AND pos > ? ORDER BY pos`, 0, limit)
 	return records, translate("read records for the store", errQueue, err)
 }
 
 // Undelivered implements detection.Queue.
 func (q *Queue) Undelivered(ctx context.Context, after int64, limit int) ([]detection.Record, int64, error) {
-	records, last, err := q.records(ctx, `SELECT pos, record FROM items WHERE state = 0 AND pos > ? ORDER BY pos LIMIT ?`, after, limit)
+	records, last, err := q.records(ctx, `SELECT pos, record FROM items WHERE state = 0 AND pos > ? ORDER BY pos`, after, limit)
 	return records, last, translate("read records for TAK", errQueue, err)
 }
 
@@ -43,28 +43,44 @@ func (q *Queue) Unacknowledged(ctx context.Context, limit int) ([]detection.Deli
 	return out, nil
 }
 
-// records runs a query for positions and records and returns the last position, after when there is none.
+// errEnough ends a query before its rows do.
+var errEnough = errors.New("enough rows")
+
+// records runs a query for positions and records, up to limit of them, and returns the last position, after when there is
+// none. An item that cannot be decoded does not block those behind it: it is passed over, stays in the queue and in its
+// counts, and is told once.
 func (q *Queue) records(ctx context.Context, query string, after int64, limit int) ([]detection.Record, int64, error) {
 	var out []detection.Record
 	last := after
 	err := q.each(ctx, func(rows *sql.Rows) error {
+		if len(out) >= limit {
+			return errEnough
+		}
 		var (
+			pos    int64
 			body   sql.RawBytes
 			record detection.Record
 		)
-		if err := rows.Scan(&last, &body); err != nil {
+		if err := rows.Scan(&pos, &body); err != nil {
 			return err
 		}
 		if err := json.Unmarshal(body, &record); err != nil {
-			return fmt.Errorf("decode item %d: %w", last, err)
+			q.tellUnreadable(pos, err)
+			return nil
 		}
-		out = append(out, record)
+		out, last = append(out, record), pos
 		return nil
-	}, query, after, max(limit, 0))
-	if err != nil {
+	}, query, after)
+	if err != nil && !errors.Is(err, errEnough) {
 		return nil, after, err
 	}
 	return out, last, nil
+}
+
+func (q *Queue) tellUnreadable(pos int64, err error) {
+	if _, told := q.unreadable.LoadOrStore(pos, true); !told {
+		q.file.writer.log.Error("a queued detection cannot be read; it stays in the queue", "position", pos, "error", err)
+	}
 }
 
 func (q *Queue) each(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {

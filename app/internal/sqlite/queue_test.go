@@ -206,3 +206,51 @@ func BenchmarkDepth(b *testing.B) {
 		})
 	}
 }
+
+// TestAnUnreadableItemBlocksNoOther holds that an item whose JSON was damaged, which no check of the file finds, stays
+// counted and is passed over.
+func TestAnUnreadableItemBlocksNoOther(t *testing.T) {
+	var log bytes.Buffer
+	q := openQueue(t, QueueOptions{Options: Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}})
+	if err := q.Put(t.Context(), storetest.Queued(0, 10, false)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shell(t, q.file.path).Exec(`UPDATE items SET record = x'7b' WHERE pos IN (1, 4)`); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		unstored, err := q.Unstored(t.Context(), 5)
+		if err != nil || len(unstored) != 5 || unstored[0].Detection.ID != storetest.IDs(1, 2)[0] {
+			t.Errorf("Unstored = %d records, %v; want the 5 from the second on", len(unstored), err)
+		}
+		owed, last, err := q.Undelivered(t.Context(), 0, 100)
+		if err != nil || len(owed) != 8 || last != 10 {
+			t.Errorf("Undelivered = %d records up to %d, %v; want 8 up to 10", len(owed), last, err)
+		}
+	}
+	if got := q.Depth(); got.Undelivered != 10 || got.Unstored != 10 {
+		t.Errorf("depth %+v, want 10 and 10", got)
+	}
+	if got := strings.Count(log.String(), "level=ERROR"); got != 2 {
+		t.Errorf("%d complaints, want one for each item:\n%s", got, log.String())
+	}
+}
+
+// TestCopiesLeaveRoom holds that what the store has too cannot fill the queue: it stays ready and takes what is only here.
+func TestCopiesLeaveRoom(t *testing.T) {
+	q := openQueue(t, QueueOptions{MaxBytes: 2 << 20})
+	n := 0
+	var err error
+	for ; err == nil; n += 10 {
+		err = q.Put(t.Context(), storetest.Queued(n, n+10, true))
+	}
+	if !errors.Is(err, detection.ErrFull) || n < 250 {
+		t.Fatalf("Put of %d copies = %v, want ErrFull at about half of the cap", n, err)
+	}
+	if q.Depth().Full || q.Ready(t.Context()) != nil {
+		t.Errorf("full %v, ready %v after copies only", q.Depth().Full, q.Ready(t.Context()))
+	}
+	if err := q.Put(t.Context(), storetest.Queued(n, n+250, false)); err != nil {
+		t.Errorf("Put of records that are nowhere else = %v", err)
+	}
+}

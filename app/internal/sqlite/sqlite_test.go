@@ -282,3 +282,22 @@ func TestTheLogDoesNotGrowUnderUnbrokenLoad(t *testing.T) {
 		t.Errorf("the log has %d bytes after Close", size)
 	}
 }
+
+// TestAnUnreadableDetectionBlocksNoOther holds that a claim passes over a detection whose JSON was damaged and that it is
+// not lost from sight.
+func TestAnUnreadableDetectionBlocksNoOther(t *testing.T) {
+	s := openStore(t, StoreOptions{})
+	if err := s.Commit(t.Context(), storetest.Records(0, 5, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shell(t, s.file.path).Exec(`UPDATE detections SET body = x'7b' WHERE seq = 2`); err != nil {
+		t.Fatal(err)
+	}
+	records, err := s.Claim(t.Context(), "pod-b", "", 10)
+	if err != nil || len(records) != 4 {
+		t.Fatalf("Claim = %d records, %v; want 4", len(records), err)
+	}
+	if got, err := s.Stats(t.Context()); err != nil || got != (detection.StoreStats{Detections: 5, Outbox: 4, DeadLetters: 1}) {
+		t.Errorf("Stats = %+v, %v; want 4 owed and 1 dead letter", got, err)
+	}
+}
