@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/peterbourgon/ff/v3"
 )
@@ -33,19 +34,36 @@ func parse(fs *flag.FlagSet, about string, out io.Writer, args []string) error {
 		return flag.ErrHelp
 	}
 	if err != nil {
-		return &usageError{tidy(err)}
+		return &usageError{tidy(fs, err)}
 	}
 	return nil
 }
 
-// tidy makes the flag package's messages one plain sentence.
-func tidy(err error) error {
+// tidy makes the messages of the packages flag and ff one plain sentence that says what was wanted.
+func tidy(fs *flag.FlagSet, err error) error {
 	text := strings.TrimPrefix(err.Error(), "error parsing commandline arguments: ")
-	text = strings.ReplaceAll(text, "parse error", "it cannot be read as that kind of value")
-	if m := regexp.MustCompile(`error setting flag ".+" from environment variable "(.+)": (.+)`).FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("environment variable %s=%q: %s", m[1], os.Getenv(m[1]), m[2])
+	if m := regexp.MustCompile(`error setting flag "(.+)" from environment variable "(.+)": `).FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("environment variable %s: want %s, got %q", m[2], wanted(fs, m[1]), os.Getenv(m[2]))
 	}
-	return errors.New(regexp.MustCompile(`(flag|defined:) -([a-z])`).ReplaceAllString(text, "$1 --$2"))
+	if m := regexp.MustCompile(`(?s)invalid value (".*") for flag -(\S+): `).FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s: want %s, got %s", m[2], wanted(fs, m[2]), m[1])
+	}
+	return errors.New(regexp.MustCompile(`(flag|defined:|argument:) -([a-z])`).ReplaceAllString(text, "$1 --$2"))
+}
+
+// wanted says what a flag takes.
+func wanted(fs *flag.FlagSet, name string) string {
+	if getter, ok := fs.Lookup(name).Value.(flag.Getter); ok {
+		switch getter.Get().(type) {
+		case time.Duration:
+			return "a duration such as 30s or 5m"
+		case int64:
+			return "a whole number"
+		case float64:
+			return "a number"
+		}
+	}
+	return "another value"
 }
 
 // noArguments refuses words that are not flags.

@@ -50,8 +50,8 @@ func runGeolocate(ctx context.Context, io streams, args []string) error {
 	if err := parse(fs, aboutGeolocate, io.out, args); err != nil {
 		return err
 	}
-	if err := thresholds.Validate(); err != nil {
-		return &usageError{err}
+	if err := checkThresholds(*thresholds); err != nil {
+		return err
 	}
 	out := bufio.NewWriter(io.out)
 	g := geolocator{locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: *thresholds}, out: out}

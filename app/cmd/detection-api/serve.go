@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/server"
@@ -96,8 +97,8 @@ func (f *serveFlags) resolve(io streams) (server.ServeConfig, error) {
 }
 
 func checkServe(c server.ServeConfig) error {
-	if err := c.Thresholds.Validate(); err != nil {
-		return &usageError{err}
+	if err := checkThresholds(c.Thresholds); err != nil {
+		return err
 	}
 	if c.StoreURL != "" {
 		if u, err := url.Parse(c.StoreURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -108,8 +109,8 @@ func checkServe(c server.ServeConfig) error {
 		}
 	}
 	if c.TAKAddr != "" {
-		if _, port, err := net.SplitHostPort(c.TAKAddr); err != nil || port == "" {
-			return wrongUsage("tak-addr: want host:port, got %q", c.TAKAddr)
+		if host, port, err := net.SplitHostPort(c.TAKAddr); err != nil || host == "" || !isPort(port) {
+			return wrongUsage("tak-addr: want host:port with a port from 1 to 65535, got %q", c.TAKAddr)
 		}
 	}
 	for name, d := range map[string]time.Duration{"store-timeout": c.StoreTimeout, "cot-stale": c.CoTStale, "lease-duration": c.Lease} {
@@ -123,6 +124,11 @@ func checkServe(c server.ServeConfig) error {
 		}
 	}
 	return nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func orEmbedded(storeURL string) string {

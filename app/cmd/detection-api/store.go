@@ -85,11 +85,14 @@ func (f *commonFlags) common(io streams) (server.Common, error) {
 	if c.Logger, err = logger(io, f.logLevel, f.format); err != nil {
 		return c, err
 	}
+	if c.DataDir == "" {
+		return c, wrongUsage("data-dir: want a directory, got %q", c.DataDir)
+	}
 	if c.MinFreeBytes < 0 {
 		return c, wrongUsage("min-free-bytes: want 0 or more, got %d", c.MinFreeBytes)
 	}
 	if c.DrainDelay < 0 || c.ShutdownTimeout <= 0 {
-		return c, wrongUsage("drain-delay and shutdown-timeout: want durations of 0 or more and above 0, got %v and %v", c.DrainDelay, c.ShutdownTimeout)
+		return c, wrongUsage("drain-delay and shutdown-timeout: want at least 0 and more than 0, got %v and %v", c.DrainDelay, c.ShutdownTimeout)
 	}
 	c.Now = time.Now
 	c.Fatal = func(err error) {
