@@ -14,7 +14,7 @@ type Common struct {
 	DataDir         string        // made when it is missing; app.db or queue.db live in it
 	MinFreeBytes    int64         // free space of the disk below which nothing is accepted
 	DrainDelay      time.Duration // how long connections are wound down before the listener closes
-	ShutdownTimeout time.Duration // how long the last requests, and then the hand-over, may take
+	ShutdownTimeout time.Duration // how long the last requests (at most half of it), and then the hand-over, may take
 	Logger          *slog.Logger
 	Now             func() time.Time
 	// Fatal is told of an I/O error of a database, after which nothing it says can be trusted: the process must exit.

@@ -34,7 +34,10 @@ func (s *Server) Run(ctx context.Context) error {
 	served := s.endpoint.serve(ctx, s.common.Logger, s.common.DrainDelay)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.common.ShutdownTimeout)
 	defer cancel()
-	return errors.Join(served, s.endpoint.shutdown(stopping), s.closers.closeAll(stopping))
+	// Half of the time is kept for the hand-over: one slow client must not cost what only this pod has.
+	answering, cancelAnswering := context.WithTimeout(stopping, s.common.ShutdownTimeout/2)
+	defer cancelAnswering()
+	return errors.Join(served, s.endpoint.shutdown(answering), s.closers.closeAll(stopping))
 }
 
 // bind takes the address first: whoever else has it is found out before a database is opened.
