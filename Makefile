@@ -13,6 +13,8 @@ APP_FLAGS := -trimpath -buildvcs=false -tags=netgo,osusergo,sqlite_omit_load_ext
 CHECK_PACKAGES := gcc libc6-dev ca-certificates git libxml2-utils
 CLUSTER_PACKAGES := runc iptables ipset nftables conntrack iproute2 util-linux openssl curl
 CLUSTER_NAME ?= detection-api
+# The tag of the image, and what the service in it says it is.
+VERSION ?= dev
 
 .PHONY: help
 help: ## list the targets
@@ -55,8 +57,8 @@ bench: check-deps ## geolocation time, durable rows and POSTs per second beside 
 	@cd app && go test $(APP_FLAGS) -run '^$$' -bench . -benchtime 2s ./internal/geo ./internal/sqlite ./internal/server
 
 .PHONY: image
-image: check-deps ## build/images/detection-api-dev.tar: an OCI archive for docker load, kind load, ctr import
-	@cd tests && CGO_ENABLED=0 go run ./cmd/image
+image: check-deps ## build/images/detection-api-$(VERSION).tar: an archive for docker load, kind load, ctr import
+	@cd tests && CGO_ENABLED=0 go run ./cmd/image -version $(VERSION)
 
 .PHONY: verify
 verify: tools ## regenerate what is generated and fail when that changes a file
@@ -66,16 +68,20 @@ verify: tools ## regenerate what is generated and fail when that changes a file
 
 .PHONY: lint
 lint: ## golangci-lint with .golangci.yml
-	@cd app && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
-	@cd tests && CGO_ENABLED=0 go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0 run ./...
+	@cd app && go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.9.0 run ./...
+	@cd tests && CGO_ENABLED=0 go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.9.0 run ./...
 
 .PHONY: clean
 clean: ## remove what was built here (the cache of cluster programs stays in the user's cache directory)
 	@rm -rf build
 
+# Only the provider `local` needs the packages. Who is not root cannot use it, so with Docker it is kind.
 .PHONY: deps
 deps: check-deps tools
-	@if [ "$${CLUSTER:-}" != existing ] && [ "$${CLUSTER:-}" != kind ]; then ci/install-deps $(CLUSTER_PACKAGES); fi
+	@case "$${CLUSTER:-}" in \
+	  existing|kind) exit ;; \
+	  '') [ -z "$${KUBECONFIG:-}" ] || exit 0; [ "$$(id -u)" -eq 0 ] || ! docker info >/dev/null 2>&1 || exit 0 ;; \
+	esac; ci/install-deps $(CLUSTER_PACKAGES)
 
 .PHONY: check-deps
 check-deps:
