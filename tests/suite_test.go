@@ -57,6 +57,7 @@ func TestMain(m *testing.M) {
 }
 
 // bringUp starts the cluster with the images on it and the TAK test server in it. The chart is the tests' own business.
+// With an error the stack is what there is to keep evidence of, if any.
 func (e *environment) bringUp() (*stack.Stack, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 45*time.Minute) // a cold cache builds Kubernetes
 	defer cancel()
@@ -87,7 +88,7 @@ func (e *environment) bringUp() (*stack.Stack, error) {
 		return nil, err
 	}
 	if err := s.LoadImages(ctx, version, artifacts.DevVersion); err != nil {
-		return nil, err
+		return s, err
 	}
 	return s, s.InstallTAK(ctx)
 }
@@ -110,8 +111,10 @@ func start(t *testing.T) *stack.Stack {
 		t.Skip("needs a cluster; -short asks for the fast tests only")
 	}
 	s, err := suite.start()
+	if s != nil {
+		t.Cleanup(func() { keepEvidence(t, s) })
+	}
 	require.NoError(t, err, "bring up the cluster")
-	t.Cleanup(func() { keepEvidence(t, s) })
 	return s
 }
 

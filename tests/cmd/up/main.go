@@ -167,14 +167,19 @@ func remove(ctx context.Context, repository artifacts.Repository, options cluste
 	if err := os.Remove(envFile(repository)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("remove build/up.env: %w", err)
 	}
-	fmt.Fprintln(options.Log, "down: nothing is left")
+	fmt.Fprintln(options.Log, "down: done")
 	return nil
 }
 
 func uninstallFromExisting(ctx context.Context, repository artifacts.Repository, options cluster.Options) error {
+	provider, err := cluster.Choose(ctx, options.Provider)
+	if err != nil || provider != cluster.Existing {
+		return err // all of the cluster goes
+	}
 	c, err := cluster.Open(ctx, options)
-	if err != nil || c.Provider() != cluster.Existing {
-		return nil // there is no cluster, or all of it goes
+	if err != nil { // after a `make down` KUBECONFIG may name a cluster that is gone
+		fmt.Fprintln(options.Log, "down: nothing was removed from the cluster that KUBECONFIG names:", err)
+		return nil
 	}
 	s, err := stack.New(repository, c, options.Log)
 	if err != nil {
