@@ -46,7 +46,7 @@ check: check-deps tools ## the fast part, without a cluster
 	  helm lint --strict --quiet charts/detection-api -f charts/detection-api/$$values; done
 	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs -check ../charts/detection-api
 	@echo '== unit and render: tests'
-	@cd tests && CGO_ENABLED=0 go test -short ./...
+	@cd tests && CGO_ENABLED=0 go test -short -count=1 ./...
 
 .PHONY: race
 race: check-deps ## the unit tests of the service under the race detector

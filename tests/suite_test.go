@@ -87,7 +87,8 @@ func (e *environment) bringUp() (*stack.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.LoadImages(ctx, version, artifacts.DevVersion); err != nil {
+	build := func(ctx context.Context) (artifacts.Image, error) { return repository.ServiceImage(ctx, version) }
+	if _, err := s.LoadImages(ctx, build); err != nil {
 		return s, err
 	}
 	return s, s.InstallTAK(ctx)

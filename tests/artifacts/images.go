@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 
@@ -19,6 +20,7 @@ const Registry = "registry.internal"
 // Image is a container image as an archive on disk.
 type Image struct {
 	Ref    string // registry.internal/NAME:TAG
+	Tag    string
 	Path   string // docker-archive and OCI layout in one
 	Digest string // sha256:...
 	Bytes  int64  // what a registry would store
@@ -30,12 +32,30 @@ func (r Repository) ServiceImage(ctx context.Context, version string) (Image, er
 	if err != nil {
 		return Image{}, err
 	}
+	return r.serviceImage(binary, version)
+}
+
+func (r Repository) serviceImage(binary, tag string) (Image, error) {
 	certificates, err := image.CACertificates()
 	if err != nil {
 		return Image{}, err
 	}
-	return r.writeImage("detection-api", version, "/detection-api", image.File{Path: "/detection-api", Source: binary, Mode: 0o755},
+	return r.writeImage("detection-api", tag, "/detection-api", image.File{Path: "/detection-api", Source: binary, Mode: 0o755},
 		certificates, image.File{Path: "/app/data", Dir: true, Mode: 0o750, UID: imageUser, GID: imageUser})
+}
+
+// DevImage builds the service's image from the checkout as it is. Its tag ends in a hash of the program, so that a changed
+// program is a changed pod.
+func (r Repository) DevImage(ctx context.Context) (Image, error) {
+	binary, err := r.Service(ctx, DevVersion)
+	if err != nil {
+		return Image{}, err
+	}
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return Image{}, fmt.Errorf("hash the program: %w", err)
+	}
+	return r.serviceImage(binary, fmt.Sprintf("%s-%x", DevVersion, sha256.Sum256(content))[:len(DevVersion)+1+12])
 }
 
 // TestImage builds an image of one of the commands of the tests module, tagged test.
@@ -64,7 +84,7 @@ func (r Repository) writeImage(name, tag, entrypoint string, files ...image.File
 	if err := os.MkdirAll(r.Build("images"), 0o755); err != nil {
 		return Image{}, fmt.Errorf("make the folder of the images: %w", err)
 	}
-	out := Image{Ref: built.Ref(), Path: r.Build("images", name+"-"+tag+".tar")}
+	out := Image{Ref: built.Ref(), Tag: tag, Path: r.Build("images", name+"-"+tag+".tar")}
 	if out.Digest, err = built.Digest(); err != nil {
 		return Image{}, fmt.Errorf("digest of %s: %w", out.Ref, err)
 	}

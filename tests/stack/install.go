@@ -16,37 +16,37 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/detection-api/detection-api/tests/artifacts"
+	"github.com/detection-api/detection-api/tests/cluster"
 )
 
 //go:embed takserver.yaml
 var takManifest []byte
 
-// LoadImages builds the service's image under each of the versions, and the TAK test server's, and puts them on the nodes.
-// An existing cluster gets its images from a registry: there, nothing is done.
-func (s *Stack) LoadImages(ctx context.Context, versions ...string) error {
-	if s.Cluster.Provider() == "existing" {
-		fmt.Fprintln(s.Log, "images: an existing cluster pulls them itself; registry.internal/detection-api and registry.internal/takserver must be there")
-		return nil
+// LoadImages builds the service's image, and the TAK test server's, and puts them on the nodes. It returns the tag of the
+// service's. An existing cluster gets its images from a registry: there, nothing is done and the tag is DevVersion.
+func (s *Stack) LoadImages(ctx context.Context, build func(context.Context) (artifacts.Image, error)) (tag string, err error) {
+	if s.Cluster.Provider() == cluster.Existing {
+		fmt.Fprintf(s.Log, "images: an existing cluster pulls them itself; %s/detection-api:%s and %[1]s/takserver:test must be there\n",
+			artifacts.Registry, artifacts.DevVersion)
+		return artifacts.DevVersion, nil
 	}
-	for _, version := range versions {
-		err := s.step("image detection-api:"+version, func() error {
-			image, err := s.Repository.ServiceImage(ctx, version)
-			if err != nil {
-				return err
-			}
-			return s.Cluster.LoadImage(ctx, image.Path)
-		})
-		if err != nil {
-			return err
+	load := func(name string, build func(context.Context) (artifacts.Image, error)) {
+		if err == nil {
+			err = s.step("image "+name, func() error {
+				image, err := build(ctx)
+				if err != nil {
+					return err
+				}
+				if name == "detection-api" {
+					tag = image.Tag
+				}
+				return s.Cluster.LoadImage(ctx, image.Path)
+			})
 		}
 	}
-	return s.step("image takserver", func() error {
-		image, err := s.Repository.TestImage(ctx, "takserver")
-		if err != nil {
-			return err
-		}
-		return s.Cluster.LoadImage(ctx, image.Path)
-	})
+	load("detection-api", build)
+	load("takserver", func(ctx context.Context) (artifacts.Image, error) { return s.Repository.TestImage(ctx, "takserver") })
+	return tag, err
 }
 
 // InstallTAK deploys the TAK test server and waits until it answers.
@@ -70,39 +70,74 @@ func (s *Stack) Apply(ctx context.Context, manifests []byte) error {
 	return err
 }
 
-// InstallChart makes the namespace and installs or upgrades the release with values-dev.yaml and the given settings
-// (as for helm --set).
-func (s *Stack) InstallChart(ctx context.Context, version string, settings ...string) error {
-	if err := s.EnsureNamespace(ctx); err != nil {
+// InstallChart makes the namespace and installs or upgrades the release with values-dev.yaml. The active slot stays what
+// it is.
+func (s *Stack) InstallChart(ctx context.Context, tag string) error {
+	if err := s.ensureNamespace(ctx); err != nil {
+		return err
+	}
+	slot, err := s.activeSlot(ctx)
+	if err != nil {
 		return err
 	}
 	chart := s.Repository.Path("charts", "detection-api")
-	args := []string{
-		"upgrade", "--install", Release, chart, "--namespace", Namespace, "-f", filepath.Join(chart, "values-dev.yaml"),
-		"--set", "image.tag=" + version, "--set", fmt.Sprintf("service.nodePort=%d", APINodePort),
-		"--set", "secrets.development.takEndpoint=" + TAKEndpoint, "--wait", "--timeout", "5m",
-	}
-	for _, setting := range settings {
-		args = append(args, "--set", setting)
-	}
 	return s.step("chart detection-api", func() error {
-		_, err := s.run(ctx, nil, "helm", args...)
+		_, err := s.run(ctx, nil, "helm", "upgrade", "--install", Release, chart, "--namespace", Namespace,
+			"-f", filepath.Join(chart, "values-dev.yaml"),
+			"--set", "activeSlot="+slot, "--set-string", "image.tag="+tag,
+			"--set", fmt.Sprintf("service.nodePort=%d", APINodePort),
+			"--set", "secrets.development.takEndpoint="+TAKEndpoint, "--wait", "--timeout", "5m")
 		return err
 	})
 }
 
-// EnsureNamespace makes the release's namespace, with the labels that the chart gives it.
-func (s *Stack) EnsureNamespace(ctx context.Context) error {
-	_, err := s.Kube.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
-	if !apierrors.IsNotFound(err) {
+// activeSlot is the slot that receives traffic, the chart's default where nothing is installed.
+func (s *Stack) activeSlot(ctx context.Context) (string, error) {
+	service, err := s.Kube.CoreV1().Services(Namespace).Get(ctx, "detection-api-service", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "blue", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the active slot: %w", err)
+	}
+	return service.Spec.Selector["slot"], nil
+}
+
+// madeByUp is on the namespaces that this package made. It touches no others: on an existing cluster the release may be
+// somebody's production.
+const madeByUp = "detection-api/made-by-up"
+
+// ensureNamespace makes the release's namespace, with the labels that the chart gives it.
+func (s *Stack) ensureNamespace(ctx context.Context) error {
+	switch exists, ours, err := s.namespace(ctx, Namespace); {
+	case err != nil:
 		return err
+	case exists && !ours:
+		return fmt.Errorf("namespace %s is there and was not made by make up: it may be in use; take another cluster, for instance CLUSTER=local or CLUSTER=kind", Namespace)
+	case exists:
+		return nil
 	}
 	manifest, err := s.run(ctx, nil, "helm", "template", Release, s.Repository.Path("charts", "detection-api"),
 		"--namespace", Namespace, "--set", "namespace.create=true", "--show-only", "templates/namespace.yaml")
 	if err != nil {
 		return err
 	}
-	return s.Apply(ctx, manifest)
+	if err := s.Apply(ctx, manifest); err != nil {
+		return err
+	}
+	_, err = s.run(ctx, nil, "kubectl", "label", "namespace", Namespace, madeByUp+"=true")
+	return err
+}
+
+func (s *Stack) namespace(ctx context.Context, name string) (exists, ours bool, err error) {
+	namespace, err := s.Kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, fmt.Errorf("look at namespace %s: %w", name, err)
+	}
+	return true, namespace.Labels[madeByUp] == "true", nil
 }
 
 // Token mints a bearer token with the key that the release uses.
@@ -145,11 +180,25 @@ func (s *Stack) run(ctx context.Context, input []byte, tool string, args ...stri
 	return out.Bytes(), nil
 }
 
-// Uninstall removes the release, its namespace and the TAK test server from a cluster that goes on.
+// Uninstall removes the release, its namespace and the TAK test server from a cluster that goes on, as far as they were
+// made here.
 func (s *Stack) Uninstall(ctx context.Context) error {
-	if _, err := s.run(ctx, nil, "helm", "uninstall", Release, "--namespace", Namespace, "--ignore-not-found", "--wait"); err != nil {
-		return err
+	for _, name := range []string{Namespace, "tak"} {
+		_, ours, err := s.namespace(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			continue
+		}
+		if name == Namespace {
+			if _, err := s.run(ctx, nil, "helm", "uninstall", Release, "--namespace", name, "--ignore-not-found", "--wait"); err != nil {
+				return err
+			}
+		}
+		if _, err := s.run(ctx, nil, "kubectl", "delete", "namespace", name, "--ignore-not-found", "--wait=true"); err != nil {
+			return err
+		}
 	}
-	_, err := s.run(ctx, nil, "kubectl", "delete", "namespace", Namespace, "tak", "--ignore-not-found", "--wait=true")
-	return err
+	return nil
 }

@@ -19,7 +19,9 @@ const aboutGeolocate = `detection-api geolocate [flags] [FILE ...]
 
 Reads one detection as JSON a line, from the files or from standard input, and writes one JSON a line in the same order:
 the position (lat, lon in degrees, hae_m, ce90_m, le90_m, slant_range_m, flag, method) or error_code and error_message.
-hae_m is null when the altitude datum is AGL, which does not tell the height of the ground. No server and no key is needed.`
+hae_m is null when the altitude datum is AGL, which does not tell the height of the ground. No server and no key is needed.
+A line without a position is an answer, not a failure: the exit code is 0, and the number of such lines goes to standard
+error.`
 
 // maxLineBytes bounds one input line; a line may carry a picture.
 const maxLineBytes = 64 << 20
@@ -91,6 +93,7 @@ func (g *geolocator) read(ctx context.Context, in io.Reader) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	for ctx.Err() == nil {
 		line, err := readLine(lines)
+		line = bytes.TrimPrefix(line, []byte("\ufeff")) // Windows programs begin files with it
 		if text := bytes.TrimSpace(line); len(text) > 0 {
 			if err := g.line(text, len(line) > maxLineBytes); err != nil {
 				return err

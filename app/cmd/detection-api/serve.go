@@ -118,13 +118,17 @@ func checkServe(c server.ServeConfig) error {
 			return wrongUsage("%s: want a duration above 0, got %v", name, d)
 		}
 	}
-	for name, n := range map[string]int64{"queue-max-bytes": c.QueueMaxBytes, "max-body-bytes": c.MaxBodyBytes} {
-		if n <= 0 {
-			return wrongUsage("%s: want a number of bytes above 0, got %d", name, n)
-		}
+	if c.QueueMaxBytes < minQueueBytes {
+		return wrongUsage("queue-max-bytes: want at least %d bytes, got %d", minQueueBytes, c.QueueMaxBytes)
+	}
+	if c.MaxBodyBytes <= 0 {
+		return wrongUsage("max-body-bytes: want a number of bytes above 0, got %d", c.MaxBodyBytes)
 	}
 	return nil
 }
+
+// minQueueBytes leaves room for a few batches of rows in either half of the queue.
+const minQueueBytes = 16 << 20
 
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/server"
@@ -94,6 +95,7 @@ func (f *commonFlags) common(io streams) (server.Common, error) {
 	if c.DrainDelay < 0 || c.ShutdownTimeout <= 0 {
 		return c, wrongUsage("drain-delay and shutdown-timeout: want at least 0 and more than 0, got %v and %v", c.DrainDelay, c.ShutdownTimeout)
 	}
+	syscall.Umask(0o077) // what the service writes is for its own user
 	c.Now = time.Now
 	c.Fatal = func(err error) {
 		c.Logger.Error("a database cannot be trusted any more; exiting", "error", err)

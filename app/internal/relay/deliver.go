@@ -28,15 +28,16 @@ func (r *Relay) deliver(ctx context.Context) {
 		}
 	}()
 	pause := backoff{}
+	blame := suspect{}
 	for ctx.Err() == nil {
-		next, err := r.deliverWindow(ctx, link)
+		next, err := r.deliverWindow(ctx, link, &blame)
 		link = next
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			r.takIs(false, err)
 			wait(ctx, pause.next(), nil)
-		default:
+		case blame.lost == 0: // a link that came up but lost its window is no reason to hurry
 			pause.reset()
 		}
 	}
@@ -44,7 +45,7 @@ func (r *Relay) deliver(ctx context.Context) {
 
 // deliverWindow sends one window over link, dialling it when it is nil, and waits for work when there is none.
 // It returns the link to go on with, nil after a failure.
-func (r *Relay) deliverWindow(ctx context.Context, link Link) (Link, error) {
+func (r *Relay) deliverWindow(ctx context.Context, link Link, blame *suspect) (Link, error) {
 	if link == nil {
 		fresh, err := r.opts.Dial(ctx)
 		if err != nil {
@@ -54,20 +55,27 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link) (Link, error) {
 		link = fresh
 	}
 	r.takIs(true, nil)
-	records, _, err := r.opts.Queue.Undelivered(ctx, 0, link.Window())
+	after, size := blame.window(link.Window())
+	records, last, err := r.opts.Queue.Undelivered(ctx, after, size)
 	if err != nil {
 		return link, err
 	}
 	if len(records) == 0 {
+		blame.nothingBehind()
 		return r.idle(ctx, link)
 	}
-	events, delivered, dead := r.encode(records)
+	events, outcomes := r.encode(records)
 	if err := link.Send(ctx, events); err != nil {
 		r.metrics.failed.Add(float64(len(events)))
+		blame.failed(records[0].Detection.ID, last)
 		_ = link.Close() // Send's error is the one that tells what happened
 		return nil, err
 	}
-	if err := r.opts.Queue.MarkDelivered(ctx, append(delivered, dead...)); err != nil {
+	if id := blame.delivered(); id != "" {
+		r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
+		outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
+	}
+	if err := r.opts.Queue.MarkDelivered(ctx, outcomes); err != nil {
 		return link, err
 	}
 	r.metrics.pushed.Add(float64(len(events)))
@@ -91,21 +99,26 @@ func (r *Relay) idle(ctx context.Context, link Link) (Link, error) {
 // pending is what a failed attempt could have delivered, as far as the failure metric counts it.
 func (r *Relay) pending() int64 { return min(r.opts.Queue.Depth().Undelivered, failureWindow) }
 
-// encode renders the events. One that cannot be encoded will never be: it goes to the dead letters, not round for ever.
-func (r *Relay) encode(records []detection.Record) (events [][]byte, delivered, dead []detection.Delivery) {
+// encode renders the events and says what becomes of their records when the events are delivered. One that cannot be
+// encoded will never be: it goes to the dead letters, not round for ever.
+func (r *Relay) encode(records []detection.Record) (events [][]byte, outcomes []detection.Delivery) {
 	now := r.opts.Now()
 	for _, record := range records {
 		id := record.Detection.ID
 		event, err := r.opts.Encode(record.Detection, now)
 		if err != nil {
 			r.log.Error("encode the CoT event; it goes to the dead letters", "detection_id", id, "error", err)
-			dead = append(dead, detection.Delivery{ID: id, Outcome: detection.DeadLettered, At: now, Reason: err.Error()})
+			outcomes = append(outcomes, r.dead(id, err.Error()))
 			continue
 		}
 		events = append(events, event)
-		delivered = append(delivered, detection.Delivery{ID: id, Outcome: detection.Delivered, At: now})
+		outcomes = append(outcomes, detection.Delivery{ID: id, Outcome: detection.Delivered, At: now})
 	}
-	return events, delivered, dead
+	return events, outcomes
+}
+
+func (r *Relay) dead(id, reason string) detection.Delivery {
+	return detection.Delivery{ID: id, Outcome: detection.DeadLettered, At: r.opts.Now(), Reason: reason}
 }
 
 func (r *Relay) takIs(up bool, cause error) {

@@ -139,12 +139,14 @@ func (s *memoryStore) set(f func()) {
 type memoryQueue struct {
 	mu   sync.Mutex
 	rows []*row
+	last int64 // position of the newest row
 	full bool
 
 	refuse bool // ErrFull, and full does not tell
 }
 
 type row struct {
+	position  int64
 	item      detection.Queued
 	delivery  *detection.Delivery
 	delivered bool
@@ -158,7 +160,8 @@ func (q *memoryQueue) Put(_ context.Context, items []detection.Queued) error {
 	}
 	for _, item := range items {
 		if q.find(item.Record.Detection.ID) == nil {
-			q.rows = append(q.rows, &row{item: item})
+			q.last++
+			q.rows = append(q.rows, &row{item: item, position: q.last})
 		}
 	}
 	return nil
@@ -193,15 +196,15 @@ func (q *memoryQueue) MarkStored(_ context.Context, ids []string) error {
 	return nil
 }
 
-func (q *memoryQueue) Undelivered(_ context.Context, _ int64, limit int) (records []detection.Record, last int64, err error) {
+func (q *memoryQueue) Undelivered(_ context.Context, after int64, limit int) (records []detection.Record, last int64, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, r := range q.rows {
-		if !r.delivered && len(records) < limit {
-			records = append(records, r.item.Record)
+		if !r.delivered && r.position > after && len(records) < limit {
+			records, last = append(records, r.item.Record), r.position
 		}
 	}
-	return records, 0, nil
+	return records, last, nil
 }
 
 func (q *memoryQueue) MarkDelivered(_ context.Context, deliveries []detection.Delivery) error {
@@ -255,6 +258,7 @@ type takServer struct {
 	down     bool
 	dieAfter int // events of the next window that arrive before the connection breaks; 0: it does not break
 	got      []string
+	hangsUp  func(event string) bool // on such an event; nil: on none
 }
 
 func (s *takServer) set(f func()) {
@@ -278,7 +282,7 @@ func (s *takServer) Send(_ context.Context, events [][]byte) error {
 		if s.dieAfter > 0 && i == s.dieAfter {
 			s.dieAfter, s.down = 0, true
 		}
-		if s.down {
+		if s.down || s.hangsUp != nil && s.hangsUp(string(event)) {
 			return errRefused
 		}
 		s.got = append(s.got, string(event))

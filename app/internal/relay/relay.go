@@ -121,8 +121,11 @@ func (r *Relay) commit(ctx context.Context, record detection.Record) (stored boo
 	if err == nil {
 		return true, nil
 	}
-	if !isUnavailable(err) || ctx.Err() != nil { // a client that has gone says nothing about the store
+	if errors.Is(err, detection.ErrFull) || ctx.Err() != nil { // a client that has gone says nothing about the store
 		return false, err
+	}
+	if !isUnavailable(err) { // it lies between this service and the store; the client's input was sound
+		return false, &detection.Error{Code: detection.CodeInternal, Message: "the store refused the detection", Err: err}
 	}
 	r.storeIs(false, err)
 	return false, nil

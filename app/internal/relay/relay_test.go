@@ -156,6 +156,53 @@ func TestPoisonIsSetAside(t *testing.T) {
 	})
 }
 
+// TestRefusedEventIsSetAside holds that an event which makes the server hang up ends in the dead letters and blocks no
+// other, wherever in the queue it is, and that a link which only flaps costs no event.
+func TestRefusedEventIsSetAside(t *testing.T) {
+	tests := []struct {
+		name    string
+		refused map[string]bool
+	}{
+		{"the first", map[string]bool{"id-000000": true}},
+		{"one in the middle", map[string]bool{"id-000150": true}},
+		{"the last but one", map[string]bool{"id-000298": true}},
+		{"several", map[string]bool{"id-000010": true, "id-000050": true, "id-000200": true}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, tak := newMemoryStore(), &takServer{hangsUp: func(event string) bool { return tt.refused[event] }}
+				p := newPod(t, "pod-a", store, tak)
+				p.accept(t, 0, 300, detection.InStore)
+				p.settled()
+				p.accept(t, 300, 20, detection.InStore) // an event is only blamed when one behind it gets through
+				queued, outbox := p.settled()
+				if want := 320 - len(tt.refused); tak.unique() != want || len(store.dead) != len(tt.refused) || queued != 0 || outbox != 0 {
+					t.Errorf("TAK has %d of %d, dead letters %v, %d queued, %d owed", tak.unique(), want, store.dead, queued, outbox)
+				}
+				stop(t, p)
+			})
+		})
+	}
+}
+
+// TestFlappingLinkBlamesNoEvent holds the other side: two sends in three fail, on any event, and nothing is given up.
+func TestFlappingLinkBlamesNoEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sends := 0
+		store, tak := newMemoryStore(), &takServer{}
+		tak.hangsUp = func(string) bool { sends++; return sends%3 != 0 }
+		p := newPod(t, "pod-a", store, tak)
+		p.accept(t, 0, 50, detection.InStore)
+		time.Sleep(24 * time.Hour)
+		tak.set(func() { tak.hangsUp = nil })
+		if queued, _ := p.settled(); tak.unique() != 50 || len(store.dead) != 0 || queued != 0 {
+			t.Errorf("TAK has %d of 50, dead letters %v, %d queued", tak.unique(), store.dead, queued)
+		}
+		stop(t, p)
+	})
+}
+
 // TestVanishedPodIsAdopted holds that another pod delivers what a pod that is gone had only in the store.
 func TestVanishedPodIsAdopted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -80,6 +80,10 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		return fmt.Errorf("open the queue: %w", err)
 	}
 	s.closers.push("the queue", ignoreContext(queue.Close))
+	if cfg.StoreURL == "" {
+		registerStats(registry, store, cfg.Logger)
+	}
+	registerSetAside(registry, queue)
 	encoder := cot.Encoder{Stale: cfg.CoTStale}
 	journal := relay.New(relay.Options{
 		Queue: queue, Store: store, Dial: dialTAK(cfg), Encode: encoder.Encode, Owner: cfg.PodName,

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/sqlite"
 )
 
 // statsCollector shows the counts of a store. They are read at each scrape, so that they cannot drift.
@@ -25,6 +27,13 @@ func registerStats(reg prometheus.Registerer, store detection.Store, log *slog.L
 		outbox:      desc("store_outbox_depth", "Detections in the store that are owed to TAK."),
 		deadLetters: desc("store_dead_letters", "Detections that cannot be delivered; an operator decides."),
 	})
+}
+
+// registerSetAside shows damaged queues: each holds detections that were acknowledged and may not have been handed on.
+func registerSetAside(reg prometheus.Registerer, queue *sqlite.Queue) {
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "offline_queue_set_aside_files", Help: "Damaged queue files that were set aside for an operator to look at.",
+	}, func() float64 { return float64(len(queue.SetAside())) })
 }
 
 func (c *statsCollector) Describe(ch chan<- *prometheus.Desc) {

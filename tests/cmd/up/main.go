@@ -100,13 +100,14 @@ func bringUp(ctx context.Context, out io.Writer, repository artifacts.Repository
 }
 
 func install(ctx context.Context, s *stack.Stack) error {
-	if err := s.LoadImages(ctx, artifacts.DevVersion); err != nil {
+	tag, err := s.LoadImages(ctx, s.Repository.DevImage)
+	if err != nil {
 		return err
 	}
 	if err := s.InstallTAK(ctx); err != nil {
 		return err
 	}
-	return s.InstallChart(ctx, artifacts.DevVersion)
+	return s.InstallChart(ctx, tag)
 }
 
 // withEvidence keeps what the cluster knows about a failure.
