@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed" // the TAK server's manifest
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/detection-api/detection-api/tests/artifacts"
 	"github.com/detection-api/detection-api/tests/cluster"
+	"github.com/detection-api/detection-api/tests/condition"
 )
 
 //go:embed takserver.yaml
@@ -55,9 +55,9 @@ func (s *Stack) InstallTAK(ctx context.Context) error {
 		if err := s.Apply(ctx, takManifest); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("the TAK test server did not answer in 2 minutes"))
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
-		return waitFor(ctx, 500*time.Millisecond, func(ctx context.Context) error {
+		return condition.Await(ctx, "an answer of the TAK test server", 500*time.Millisecond, func(ctx context.Context) error {
 			_, err := s.TAK.Events(ctx)
 			return err
 		})

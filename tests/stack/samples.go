@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/detection-api/detection-api/tests/condition"
 	"github.com/detection-api/detection-api/tests/detectionapi"
 	"github.com/detection-api/detection-api/tests/samples"
 )
@@ -52,10 +53,10 @@ func (s *Stack) SendSamples(ctx context.Context, api *detectionapi.Client) ([]Si
 
 // await waits until the TAK server has all the detections and returns their events.
 func (s *Stack) await(ctx context.Context, ids []string) (map[string]Event, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("not all events reached the TAK server in a minute"))
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	found := map[string]Event{}
-	return found, waitFor(ctx, 200*time.Millisecond, func(ctx context.Context) error {
+	return found, condition.Await(ctx, "every sample on the TAK server", 200*time.Millisecond, func(ctx context.Context) error {
 		events, err := s.TAK.Events(ctx)
 		if err != nil {
 			return err

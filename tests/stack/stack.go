@@ -70,20 +70,3 @@ func (s *Stack) step(what string, f func() error) error {
 	fmt.Fprintf(s.Log, "%s: done in %.1f s\n", what, time.Since(start).Seconds())
 	return nil
 }
-
-// waitFor asks until it gets nil, and returns the last error when ctx ends first.
-func waitFor(ctx context.Context, every time.Duration, f func(context.Context) error) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		err := f(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w; last seen: %w", context.Cause(ctx), err)
-		case <-ticker.C:
-		}
-	}
-}

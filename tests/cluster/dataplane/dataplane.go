@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/detection-api/detection-api/tests/cluster/manifest"
+
+	"github.com/detection-api/detection-api/tests/condition"
 )
 
 const (
@@ -224,25 +226,9 @@ func (c checker) ask(ctx context.Context, pod, action, parameter, value string) 
 	return got, nil
 }
 
-// await calls done until it returns nil. When it gives up, the error says what was waited for and what was last wrong.
+// await waits for done with the time that one step may take.
 func await(ctx context.Context, what string, done func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	var last error
-	for {
-		err := done(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil {
-			last = err // an error because time is up would hide the reason
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w (last: %v)", what, ctx.Err(), last)
-		case <-ticker.C:
-		}
-	}
+	return condition.Await(ctx, what, pollInterval, done)
 }

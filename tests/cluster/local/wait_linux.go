@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/detection-api/detection-api/tests/condition"
 )
 
 const (
@@ -17,27 +19,11 @@ const (
 	startTime = 3 * time.Minute
 )
 
-// await calls done until it returns nil. When it gives up, the error says what was waited for and what was last wrong.
+// await waits for done with the time that one step may take.
 func await(ctx context.Context, what string, done func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	var last error
-	for {
-		err := done(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil {
-			last = err // an error because time is up would hide the reason
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w (last: %v)", what, ctx.Err(), last)
-		case <-ticker.C:
-		}
-	}
+	return condition.Await(ctx, what, pollInterval, done)
 }
 
 func (c *Cluster) awaitContainerd(ctx context.Context, pid int) error {
