@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/detection-api/detection-api/tests/cluster/manifest"
-
 	"github.com/detection-api/detection-api/tests/condition"
 )
 
