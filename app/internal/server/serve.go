@@ -98,7 +98,7 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},
 			Encode:  encoder.Encode, Journal: journal, Now: cfg.Now,
 		},
-		Finder: store,
+		Finder: finder{store: store, queue: queue},
 		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, cfg.Now()) },
 		Ready:  func() httpapi.Readiness { return readiness(cfg.Slot, queue, journal) },
 	})

@@ -287,17 +287,22 @@ func TestStoreAway(t *testing.T) {
 	if away.StatusCode != http.StatusAccepted || away.Header.Get("X-Durability") != "pod" {
 		t.Fatalf("without the store: %d, durability %q", away.StatusCode, away.Header.Get("X-Durability"))
 	}
+	if status, body := c.get("/api/v1/detections/" + away.Header.Get("X-Detection-ID")); status != http.StatusOK {
+		t.Errorf("a detection that only this pod has: %d %s", status, body)
+	}
 	if status, body := c.get("/ready"); status != http.StatusOK || !strings.Contains(string(body), `"down"`) {
 		t.Errorf("ready without the store: %d %s; want 200 and the store told as down", status, body)
 	}
 	storeConfig.ListenAddr = strings.TrimPrefix(store.url, "http://")
 	again, err := server.NewStore(t.Context(), storeConfig)
 	start(t, again, err)
-	id := away.Header.Get("X-Detection-ID")
-	eventually(t, "the detection in the store", func() bool {
-		status, _ := c.get("/api/v1/detections/" + id)
-		return status == http.StatusOK
+	eventually(t, "nothing that only the pod has", func() bool {
+		_, body := c.get("/ready")
+		return strings.Contains(string(body), "0 not in the store yet") && strings.Contains(string(body), `"up"`)
 	})
+	if status, body := c.get("/api/v1/detections/" + away.Header.Get("X-Detection-ID")); status != http.StatusOK {
+		t.Errorf("the detection in the store: %d %s", status, body)
+	}
 }
 
 // TestSharedDirectoryIsRefused holds that a second process cannot open the same databases.

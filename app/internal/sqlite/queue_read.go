@@ -10,6 +10,22 @@ import (
 	"github.com/detection-api/detection-api/app/internal/detection"
 )
 
+// Get returns the record with the id, or detection.ErrNotFound.
+func (q *Queue) Get(ctx context.Context, id string) (detection.Record, error) {
+	var (
+		body   []byte
+		record detection.Record
+	)
+	err := q.file.readers.QueryRowContext(ctx, `SELECT record FROM items WHERE id = ?`, id).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record, detection.ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &record)
+	}
+	return record, translate("read a queued record", errQueue, err)
+}
+
 // Unstored implements detection.Queue.
 func (q *Queue) Unstored(ctx context.Context, limit int) ([]detection.Record, error) {
 	records, _, err := q.records(ctx, `SELECT pos, record FROM items WHERE stored = 0 AND pos > ? ORDER BY pos`, 0, limit)

@@ -254,3 +254,18 @@ func TestCopiesLeaveRoom(t *testing.T) {
 		t.Errorf("Put of records that are nowhere else = %v", err)
 	}
 }
+
+func TestQueueGet(t *testing.T) {
+	queue := openQueue(t, QueueOptions{Options: Options{Dir: t.TempDir()}})
+	items := storetest.Queued(0, 3, false)
+	if err := queue.Put(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	want := items[1].Record.Detection.ID
+	if got, err := queue.Get(t.Context(), want); err != nil || got.Detection.ID != want {
+		t.Errorf("got %q, %v; want %q", got.Detection.ID, err, want)
+	}
+	if _, err := queue.Get(t.Context(), "no such id"); !errors.Is(err, detection.ErrNotFound) {
+		t.Errorf("unknown id: %v, want ErrNotFound", err)
+	}
+}
