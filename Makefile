@@ -31,7 +31,7 @@ down: ## remove what `make up` made
 .PHONY: test
 test: check deps ## everything: unit, render, cluster
 	@echo '== cluster'
-	@cd tests && CGO_ENABLED=0 go test -count=1 -p 1 -timeout 80m . ./cluster/local
+	@cd tests && CGO_ENABLED=0 go test -v -count=1 -p 1 -timeout 80m . ./cluster/local
 
 .PHONY: check
 check: check-deps tools ## the fast part, without a cluster
