@@ -57,7 +57,7 @@ func FuzzEncode(f *testing.F) {
 	for _, test := range hostile {
 		f.Add("0195650f-6c1a-7d3e-8f00-1234567890ab", test.in, test.in, test.in, "GREEN", 33.8, -84.5, 288.0, 12.0, 4.0, 30.0, 45.0, 0.9, int64(1))
 	}
-	f.Add("x", "", "", "", "", math.NaN(), math.Inf(1), -1e300, 5e-324, -0.0, 1e20, -1e300, 2.0, int64(math.MaxInt64))
+	f.Add("x", "", "", "", "", math.NaN(), math.Inf(1), -1e300, 5e-324, math.Copysign(0, -1), 1e20, -1e300, 2.0, int64(math.MaxInt64))
 	f.Fuzz(func(t *testing.T, id, class, source, camera, flag string, lat, lon, hae, ce, le, axis, bearing, confidence float64, late int64) {
 		d := detection.Detection{
 			ID: id, ReceivedAt: now.Add(-time.Duration(late)), SeenAt: now.Add(-time.Duration(late)),

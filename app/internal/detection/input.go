@@ -144,8 +144,10 @@ func decodeError(body []byte, err error) *Error {
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return &Error{Code: CodeMalformed, Field: brokenField(body),
-			Message: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, strings.TrimPrefix(err.Error(), "json: "))}
+		return &Error{
+			Code: CodeMalformed, Field: brokenField(body),
+			Message: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, strings.TrimPrefix(err.Error(), "json: ")),
+		}
 	}
 	return &Error{Code: CodeMalformed, Message: "not valid JSON: the body ends too early or is empty"}
 }

@@ -68,8 +68,10 @@ func TestParseInput(t *testing.T) {
 		t.Errorf("sensor size: got %v x %v", *s.SensorWidthMM, *s.SensorHeightMM)
 	}
 	s.SensorWidthMM, s.SensorHeightMM = nil, nil
-	want := Sensor{LatDeg: 40.7128, LonDeg: -74.006, ElevationMetres: 100, HeadingDeg: 45, PitchDeg: -30, RollDeg: 0.5,
-		FocalLengthPx: 3000, ImageWidthPx: 1920, ImageHeightPx: 1080, GroundMetres: 12.5}
+	want := Sensor{
+		LatDeg: 40.7128, LonDeg: -74.006, ElevationMetres: 100, HeadingDeg: 45, PitchDeg: -30, RollDeg: 0.5,
+		FocalLengthPx: 3000, ImageWidthPx: 1920, ImageHeightPx: 1080, GroundMetres: 12.5,
+	}
 	if s != want {
 		t.Errorf("sensor: got %+v, want %+v", s, want)
 	}
@@ -197,19 +199,37 @@ func checkRefused(t *testing.T, body []byte, code Code, field, want string) {
 
 func TestParseInputBoundaries(t *testing.T) {
 	tests := []struct{ field, value string }{
-		{"pixel_x", "0"}, {"pixel_x", "1920"}, {"pixel_y", "0"}, {"pixel_y", "1080"},
-		{"ai_confidence", "0"}, {"ai_confidence", "1"},
-		{"object_class", `"` + strings.Repeat("é", maxText) + `"`}, {"object_class", `"<&>\"' \u00a0"`},
-		{"timestamp", `"1970-01-01T00:00:00Z"`}, {"timestamp", `"9998-12-31T23:59:59.999999999Z"`},
+		{"pixel_x", "0"},
+		{"pixel_x", "1920"},
+		{"pixel_y", "0"},
+		{"pixel_y", "1080"},
+		{"ai_confidence", "0"},
+		{"ai_confidence", "1"},
+		{"object_class", `"` + strings.Repeat("é", maxText) + `"`},
+		{"object_class", `"<&>\"' \u00a0"`},
+		{"timestamp", `"1970-01-01T00:00:00Z"`},
+		{"timestamp", `"9998-12-31T23:59:59.999999999Z"`},
 		{"timestamp", `"2026-02-15T13:00:00+01:00"`},
-		{"altitude_datum", `"AGL"`}, {"altitude_datum", `"MSL"`}, {"altitude_datum", "null"},
-		{"ground_elevation", "-12000"}, {"ground_elevation", "100000"}, {"ground_elevation", "null"},
-		{"image_base64", `""`}, {"image_base64", "null"},
-		{"sensor_metadata.location_lat", "-90"}, {"sensor_metadata.location_lat", "90"},
-		{"sensor_metadata.location_lon", "-180"}, {"sensor_metadata.location_lon", "180"},
-		{"sensor_metadata.heading", "-360"}, {"sensor_metadata.heading", "360"},
-		{"sensor_metadata.pitch", "-90"}, {"sensor_metadata.pitch", "90"}, {"sensor_metadata.roll", "-180"},
-		{"sensor_metadata.focal_length", "1"}, {"sensor_metadata.focal_length", "1e7"}, {"sensor_metadata.sensor_width_mm", "null"},
+		{"altitude_datum", `"AGL"`},
+		{"altitude_datum", `"MSL"`},
+		{"altitude_datum", "null"},
+		{"ground_elevation", "-12000"},
+		{"ground_elevation", "100000"},
+		{"ground_elevation", "null"},
+		{"image_base64", `""`},
+		{"image_base64", "null"},
+		{"sensor_metadata.location_lat", "-90"},
+		{"sensor_metadata.location_lat", "90"},
+		{"sensor_metadata.location_lon", "-180"},
+		{"sensor_metadata.location_lon", "180"},
+		{"sensor_metadata.heading", "-360"},
+		{"sensor_metadata.heading", "360"},
+		{"sensor_metadata.pitch", "-90"},
+		{"sensor_metadata.pitch", "90"},
+		{"sensor_metadata.roll", "-180"},
+		{"sensor_metadata.focal_length", "1"},
+		{"sensor_metadata.focal_length", "1e7"},
+		{"sensor_metadata.sensor_width_mm", "null"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s=%.20s", tt.field, tt.value), func(t *testing.T) {
@@ -260,14 +280,22 @@ func TestParseInputWarns(t *testing.T) {
 		want  string
 		check func(in Input) bool
 	}{
-		{"a Python time without a zone", change(t, "timestamp", `"2026-02-15T12:00:00.123456"`), "no zone",
-			func(in Input) bool { return in.SeenAt.Equal(time.Date(2026, 2, 15, 12, 0, 0, 123456000, time.UTC)) }},
-		{"a whole second without a zone", change(t, "timestamp", `"2026-02-15T12:00:00"`), "no zone",
-			func(in Input) bool { return in.SeenAt.Equal(time.Date(2026, 2, 15, 12, 0, 0, 0, time.UTC)) }},
-		{"unknown field", change(t, "camera_make", `"acme"`), `"camera_make" was ignored`,
-			func(in Input) bool { return in.Image != nil && in.Sensor.ImageWidthPx == 1920 }},
-		{"unknown nested field", change(t, "sensor_metadata.yaw", `3`), `"yaw" was ignored`,
-			func(in Input) bool { return in.Sensor.HeadingDeg == 45 }},
+		{
+			"a Python time without a zone", change(t, "timestamp", `"2026-02-15T12:00:00.123456"`), "no zone",
+			func(in Input) bool { return in.SeenAt.Equal(time.Date(2026, 2, 15, 12, 0, 0, 123456000, time.UTC)) },
+		},
+		{
+			"a whole second without a zone", change(t, "timestamp", `"2026-02-15T12:00:00"`), "no zone",
+			func(in Input) bool { return in.SeenAt.Equal(time.Date(2026, 2, 15, 12, 0, 0, 0, time.UTC)) },
+		},
+		{
+			"unknown field", change(t, "camera_make", `"acme"`), `"camera_make" was ignored`,
+			func(in Input) bool { return in.Image != nil && in.Sensor.ImageWidthPx == 1920 },
+		},
+		{
+			"unknown nested field", change(t, "sensor_metadata.yaw", `3`), `"yaw" was ignored`,
+			func(in Input) bool { return in.Sensor.HeadingDeg == 45 },
+		},
 		{"long unknown field", change(t, strings.Repeat("k", 5000), `3`), "was ignored", func(Input) bool { return true }},
 	}
 	for _, tt := range tests {

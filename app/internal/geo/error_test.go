@@ -194,8 +194,10 @@ func FuzzLocate(f *testing.F) {
 			}
 			return
 		}
-		for _, x := range []float64{fix.CE90Metres, fix.LE90Metres, fix.Ellipse.SigmaMajorMetres, fix.Ellipse.SigmaMinorMetres,
-			fix.Ellipse.MajorAzimuthDeg, fix.DepressionDeg, fix.GrazingDeg} {
+		for _, x := range []float64{
+			fix.CE90Metres, fix.LE90Metres, fix.Ellipse.SigmaMajorMetres, fix.Ellipse.SigmaMinorMetres,
+			fix.Ellipse.MajorAzimuthDeg, fix.DepressionDeg, fix.GrazingDeg,
+		} {
 			if !isFinite(x) || x < 0 {
 				t.Errorf("%g in %+v", x, fix)
 			}

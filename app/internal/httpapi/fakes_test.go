@@ -85,8 +85,10 @@ func newRig() *rig {
 			return "drone-7", nil
 		},
 		Ingestor: fakeIngestor{func(_ context.Context, in detection.Input, by string) (detection.Accepted, error) {
-			return detection.Accepted{Detection: detectionOf(in, by), Event: []byte(goodEvent),
-				Durability: detection.InStore, Warnings: in.Warnings}, nil
+			return detection.Accepted{
+				Detection: detectionOf(in, by), Event: []byte(goodEvent),
+				Durability: detection.InStore, Warnings: in.Warnings,
+			}, nil
 		}},
 		Finder: fakeFinder{func(_ context.Context, id string) (detection.Record, error) {
 			if id != goodID {
@@ -105,8 +107,10 @@ func detectionOf(in detection.Input, by string) detection.Detection {
 		ID: goodID, ReceivedAt: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), SeenAt: in.SeenAt,
 		ObjectClass: in.ObjectClass, AIConfidence: in.AIConfidence, Source: in.Source, CameraID: in.CameraID,
 		PixelX: in.PixelX, PixelY: in.PixelY, Sensor: in.Sensor, Datum: in.Datum, Image: in.Image, ReportedBy: by,
-		Fix: detection.Fix{LatDeg: 40.701, LonDeg: -73.999, CE90Metres: 7.5, LE90Metres: 4, SlantRangeMetres: 200,
-			DepressionDeg: 30, Flag: geo.Green, Method: detection.MethodRayEllipsoid},
+		Fix: detection.Fix{
+			LatDeg: 40.701, LonDeg: -73.999, CE90Metres: 7.5, LE90Metres: 4, SlantRangeMetres: 200,
+			DepressionDeg: 30, Flag: geo.Green, Method: detection.MethodRayEllipsoid,
+		},
 	}
 }
 

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -30,7 +29,7 @@ func FuzzGeometry(f *testing.F) {
 	f.Add("HAE", 0.0, 180.0, -12000.0, 0.0, 90.0, 90.0, 1e-9, 100000.0, 1.0, 100000.0, 100000, 1)
 	f.Add("MSL", 89.99999, 0.0, 5.0, 0.0, -89.999999, 0.0, 1.0, 0.5, 0.5, 4.999999, 1, 1)
 	g := newRig()
-	g.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil))
+	g.Logger = slog.New(slog.DiscardHandler)
 	g.Ingestor = &detection.Pipeline{
 		Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
 		Encode:  func(detection.Detection, time.Time) ([]byte, error) { return []byte(goodEvent), nil },

@@ -34,10 +34,14 @@ func TestReady(t *testing.T) {
 		want   string
 	}{
 		{"by default", nil, 200, `{"ready":true,"parts":null}`},
-		{"with the store away", func() Readiness { return Readiness{Ready: true, Parts: parts} }, 200,
-			`{"ready":true,"parts":{"queue":{"state":"ok"},"store":{"state":"unreachable","detail":"since 12:00"}}}`},
-		{"not", func() Readiness { return Readiness{Parts: map[string]Part{"queue": {State: "full"}}} }, 503,
-			`{"ready":false,"parts":{"queue":{"state":"full"}}}`},
+		{
+			"with the store away", func() Readiness { return Readiness{Ready: true, Parts: parts} }, 200,
+			`{"ready":true,"parts":{"queue":{"state":"ok"},"store":{"state":"unreachable","detail":"since 12:00"}}}`,
+		},
+		{
+			"not", func() Readiness { return Readiness{Parts: map[string]Part{"queue": {State: "full"}}} }, 503,
+			`{"ready":false,"parts":{"queue":{"state":"full"}}}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,7 +114,7 @@ func (*brokenWriter) Write([]byte) (int, error) { panic("test") }
 
 // TestServerBoundsConnections holds a connection of the real server without finishing the header.
 func TestServerBoundsConnections(t *testing.T) {
-	server := NewServer(New(newRig().Options), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	server := NewServer(New(newRig().Options), slog.New(slog.DiscardHandler))
 	if server.ReadHeaderTimeout != 5*time.Second || server.ReadTimeout != 15*time.Second || server.WriteTimeout != 30*time.Second ||
 		server.IdleTimeout != 75*time.Second || server.MaxHeaderBytes != 16<<10 || server.ErrorLog == nil {
 		t.Errorf("got %+v", server)
@@ -173,7 +177,7 @@ func FuzzPost(f *testing.F) {
 	f.Add([]byte(strings.Replace(goodBody, "{", `{"image_base64":"aGVsbG8=","x":[],`, 1)), "application/xml;q=0.1")
 	f.Add([]byte(strings.Replace(goodBody, "1920", "1e2", 1)), "")
 	g := newRig()
-	g.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil))
+	g.Logger = slog.New(slog.DiscardHandler)
 	handler := New(g.Options)
 	f.Fuzz(func(t *testing.T, body []byte, accept string) {
 		w := httptest.NewRecorder()

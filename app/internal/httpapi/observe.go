@@ -112,8 +112,13 @@ func (a *api) log(c echo.Context, x *exchange, message string, status int, took 
 	}
 	attrs := make([]slog.Attr, 0, 12)
 	for _, field := range [...]struct{ key, value string }{
-		{"detection_id", x.detectionID}, {"request_id", x.requestID}, {"subject", x.subject}, {"source", x.source},
-		{"camera_id", x.cameraID}, {"flag", string(x.flag)}, {"durability", string(x.durability)},
+		{"detection_id", x.detectionID},
+		{"request_id", x.requestID},
+		{"subject", x.subject},
+		{"source", x.source},
+		{"camera_id", x.cameraID},
+		{"flag", string(x.flag)},
+		{"durability", string(x.durability)},
 	} {
 		if field.value != "" {
 			attrs = append(attrs, slog.String(field.key, field.value))

@@ -60,7 +60,7 @@ func TestPostRefusesByCode(t *testing.T) {
 }
 
 func TestPostRefusesHostileBodies(t *testing.T) {
-	replace := func(old, new string) string { return strings.Replace(goodBody, old, new, 1) }
+	replace := func(old, replacement string) string { return strings.Replace(goodBody, old, replacement, 1) }
 	tests := []struct {
 		name, body string
 		status     int
@@ -104,8 +104,12 @@ func TestUnauthorized(t *testing.T) {
 		"list": {"Bearer " + goodToken + ", Bearer " + goodToken}, "tab": {"Bearer\t" + goodToken}, "trailing": {"Bearer " + goodToken + " x"},
 	}
 	paths := []struct{ method, path string }{
-		{http.MethodPost, detectionsPath}, {http.MethodGet, detectionsPath + "/" + goodID}, {http.MethodGet, detectionsPath + "/none"},
-		{http.MethodDelete, detectionsPath}, {http.MethodOptions, detectionsPath}, {http.MethodGet, detectionsPath + "/a/b/c"},
+		{http.MethodPost, detectionsPath},
+		{http.MethodGet, detectionsPath + "/" + goodID},
+		{http.MethodGet, detectionsPath + "/none"},
+		{http.MethodDelete, detectionsPath},
+		{http.MethodOptions, detectionsPath},
+		{http.MethodGet, detectionsPath + "/a/b/c"},
 	}
 	var message string
 	for name, values := range headers {

@@ -45,8 +45,10 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 	c := newConn(opts, socket)
 	if err := c.greet(ctx); err != nil {
 		c.Close()
-		return nil, &Error{Op: "connect", Addr: opts.Addr, Retryable: true, Err: err,
-			Hint: "it accepted the connection but not the hello: is this the port for plain TCP?"}
+		return nil, &Error{
+			Op: "connect", Addr: opts.Addr, Retryable: true, Err: err,
+			Hint: "it accepted the connection but not the hello: is this the port for plain TCP?",
+		}
 	}
 	c.tasks.Go(c.keepAlive)
 	return c, nil
@@ -187,7 +189,7 @@ func (c *Conn) fail(reason error) error {
 		c.mu.Unlock()
 		close(c.lost)
 		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-			half.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
+			_ = half.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
 		}
 		c.conn.Close() // the reason is known; what closing adds to it helps nobody
 		c.log.Debug("connection ended", "reason", reason)

@@ -40,7 +40,7 @@ var outcomeAt = time.Date(2026, 7, 1, 13, 0, 0, 123456000, time.UTC)
 func testWholeWay(t *testing.T, q *QueueUnderTest) {
 	put(t, q, 0, 3, false)
 	depth(t, q, 3, 3)
-	unstored := unstored(t, q, 10)
+	unstored := unstored(t, q)
 	if want := Records(0, 3, "pod-a"); !reflect.DeepEqual(unstored, want) {
 		t.Errorf("Unstored = %+v, want %+v", unstored, want)
 	}
@@ -122,7 +122,7 @@ func testStays(t *testing.T, q *QueueUnderTest) {
 	must(t, "mark delivered", q.MarkDelivered(t.Context(), Deliveries(1, 2, detection.Delivered, outcomeAt)))
 	must(t, "mark acknowledged", q.MarkAcknowledged(t.Context(), IDs(0, 3)))
 	depth(t, q, 2, 2)
-	equalIDs(t, "unstored", unstored(t, q, 10), IDs(1, 3))
+	equalIDs(t, "unstored", unstored(t, q), IDs(1, 3))
 	equalIDs(t, "undelivered", undelivered(t, q, 0, 10), []string{ID(0), ID(2)})
 }
 
@@ -132,7 +132,7 @@ func testQueueRestart(t *testing.T, q *QueueUnderTest) {
 	must(t, "mark delivered", q.MarkDelivered(t.Context(), Deliveries(1, 3, detection.Delivered, outcomeAt)))
 	q.Restart()
 	depth(t, q, 2, 2)
-	equalIDs(t, "unstored", unstored(t, q, 10), IDs(2, 4))
+	equalIDs(t, "unstored", unstored(t, q), IDs(2, 4))
 	equalIDs(t, "undelivered", undelivered(t, q, 0, 10), []string{ID(0), ID(3)})
 	equalDeliveries(t, q, Deliveries(1, 2, detection.Delivered, outcomeAt))
 	put(t, q, 4, 5, false)
@@ -146,7 +146,7 @@ func testQueueEmpty(t *testing.T, q *QueueUnderTest) {
 	must(t, "mark unknown delivered", q.MarkDelivered(t.Context(), Deliveries(0, 1, detection.Delivered, outcomeAt)))
 	must(t, "mark unknown acknowledged", q.MarkAcknowledged(t.Context(), IDs(0, 1)))
 	depth(t, q, 0, 0)
-	equalIDs(t, "unstored", unstored(t, q, 10), []string{})
+	equalIDs(t, "unstored", unstored(t, q), []string{})
 	equalIDs(t, "undelivered", undelivered(t, q, 0, 10), []string{})
 	equalDeliveries(t, q, nil)
 }
@@ -173,9 +173,9 @@ func depth(t *testing.T, q detection.Queue, undelivered, unstored int64) {
 	equal(t, "full", got.Full, false)
 }
 
-func unstored(t *testing.T, q detection.Queue, limit int) []detection.Record {
+func unstored(t *testing.T, q detection.Queue) []detection.Record {
 	t.Helper()
-	got, err := q.Unstored(t.Context(), limit)
+	got, err := q.Unstored(t.Context(), 10)
 	must(t, "unstored", err)
 	return got
 }
