@@ -76,8 +76,8 @@ func TestUnauthorized(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	_, api := installed(t)
 	good := load.Detections("bad-input", time.Now())(0)
-	set := func(old, new string) []byte {
-		changed := bytes.Replace(good, []byte(old), []byte(new), 1)
+	set := func(old, replacement string) []byte {
+		changed := bytes.Replace(good, []byte(old), []byte(replacement), 1)
 		require.NotEqual(t, string(good), string(changed), "the case changes the body")
 		return changed
 	}

@@ -3,6 +3,7 @@ package condition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 func Await(ctx context.Context, what string, interval time.Duration, done func(context.Context) error) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var last error
+	last := errors.New("never asked in time")
 	for {
 		err := done(ctx)
 		if err == nil {
@@ -23,7 +24,7 @@ func Await(ctx context.Context, what string, interval time.Duration, done func(c
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w (last: %v)", what, context.Cause(ctx), last)
+			return fmt.Errorf("wait for %s: %w (last: %w)", what, context.Cause(ctx), last)
 		case <-ticker.C:
 		}
 	}

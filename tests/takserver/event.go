@@ -106,8 +106,11 @@ func (e *Event) setPoint(p wirePoint) error {
 		into       *float64
 		limit      float64
 	}{
-		{"lat", p.Lat, &e.Lat, 90}, {"lon", p.Lon, &e.Lon, 180},
-		{"hae", p.HAE, &e.HAE, math.Inf(1)}, {"ce", p.CE, &e.CE, math.Inf(1)}, {"le", p.LE, &e.LE, math.Inf(1)},
+		{"lat", p.Lat, &e.Lat, 90},
+		{"lon", p.Lon, &e.Lon, 180},
+		{"hae", p.HAE, &e.HAE, math.Inf(1)},
+		{"ce", p.CE, &e.CE, math.Inf(1)},
+		{"le", p.LE, &e.LE, math.Inf(1)},
 	} {
 		if !decimal.MatchString(field.text) {
 			return fmt.Errorf("%s=%q is not a decimal", field.name, field.text)

@@ -37,8 +37,8 @@ type journal struct {
 	counts Counts
 }
 
-func newJournal(max int, now func() time.Time) *journal {
-	return &journal{now: now, max: max, first: 1, uids: map[string]int{}}
+func newJournal(limit int, now func() time.Time) *journal {
+	return &journal{now: now, max: limit, first: 1, uids: map[string]int{}}
 }
 
 func (j *journal) add(e Event) Event {

@@ -242,7 +242,10 @@ func (s *Server) received(raw string, connection int, log *slog.Logger) bool {
 }
 
 func (s *Server) pong(conn net.Conn, log *slog.Logger) {
-	conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		log.Warn("answer ping", "error", err)
+		return
+	}
 	if _, err := io.WriteString(conn, pongEvent(s.journal.now())); err != nil {
 		log.Warn("answer ping", "error", err)
 	}

@@ -55,7 +55,7 @@ func TestInsecureKubelets(t *testing.T) {
 func kinds(t *testing.T, text string) map[string]int {
 	t.Helper()
 	found := map[string]int{}
-	for _, document := range strings.Split(text, "\n---\n") {
+	for document := range strings.SplitSeq(text, "\n---\n") {
 		var object struct {
 			Kind     string
 			Metadata struct{ Name string }

@@ -162,7 +162,7 @@ func (c *Cluster) HostAddress() string {
 	if err != nil {
 		return ""
 	}
-	for _, gateway := range strings.Fields(string(output)) {
+	for gateway := range strings.FieldsSeq(string(output)) {
 		if strings.Contains(gateway, ".") { // the first IPv4 one
 			return gateway
 		}

@@ -153,19 +153,18 @@ func (c *Cluster) LoadImage(ctx context.Context, tarPath string) error {
 }
 
 func (c *Cluster) importImage(ctx context.Context, pid int, tarPath string) error {
-	_, err := c.containerd(ctx, pid, "images", "import", "--local", "--no-unpack=false", tarPath)
-	return err
+	return c.containerd(ctx, pid, "images", "import", "--local", "--no-unpack=false", tarPath)
 }
 
 // containerd runs ctr against a node's containerd, in the namespace that the kubelet uses.
-func (c *Cluster) containerd(ctx context.Context, pid int, arguments ...string) ([]byte, error) {
+func (c *Cluster) containerd(ctx context.Context, pid int, arguments ...string) error {
 	arguments = append([]string{"--address", node.Socket(pid), "--namespace", "k8s.io"}, arguments...)
 	output, err := exec.CommandContext(ctx, c.programs().Program("ctr"), arguments...).CombinedOutput()
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
-		return output, fmt.Errorf("ctr %s: %w: %s", arguments[4], err, lines[len(lines)-1])
+		return fmt.Errorf("ctr %s: %w: %s", arguments[4], err, lines[len(lines)-1])
 	}
-	return output, nil
+	return nil
 }
 
 // eachNode runs f for every node number, all at once.

@@ -89,7 +89,7 @@ func (c *Cluster) KillContainer(ctx context.Context, namespace, pod, container s
 	if !ok {
 		return fmt.Errorf("%s is stopped", found.Spec.NodeName)
 	}
-	_, err = c.containerd(ctx, process.PID, "tasks", "kill", "--signal", "SIGKILL", id)
+	err = c.containerd(ctx, process.PID, "tasks", "kill", "--signal", "SIGKILL", id)
 	return err
 }
 

@@ -28,8 +28,7 @@ func await(ctx context.Context, what string, done func(context.Context) error) e
 
 func (c *Cluster) awaitContainerd(ctx context.Context, pid int) error {
 	return await(ctx, "containerd", func(ctx context.Context) error {
-		_, err := c.containerd(ctx, pid, "namespaces", "list", "-q")
-		return err
+		return c.containerd(ctx, pid, "namespaces", "list", "-q")
 	})
 }
 

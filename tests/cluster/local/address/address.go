@@ -47,34 +47,35 @@ func (p Plan) free(inUse []netip.Prefix) bool {
 }
 
 // NodeNetwork is the range of the bridge and the nodes.
-func (p Plan) NodeNetwork() netip.Prefix { return prefix(24, 10, 89, p.Slot, 0) }
+func (p Plan) NodeNetwork() netip.Prefix { return prefix(24, 89, p.Slot) }
 
 // PodNetwork is the range of all pods.
-func (p Plan) PodNetwork() netip.Prefix { return prefix(16, 10, 160+p.Slot, 0, 0) }
+func (p Plan) PodNetwork() netip.Prefix { return prefix(16, 160+p.Slot, 0) }
 
 // ServiceNetwork is the range of cluster IPs.
-func (p Plan) ServiceNetwork() netip.Prefix { return prefix(20, 10, 192+p.Slot, 0, 0) }
+func (p Plan) ServiceNetwork() netip.Prefix { return prefix(20, 192+p.Slot, 0) }
 
 // Host is the machine's own address on the bridge. The control plane listens on it.
-func (p Plan) Host() netip.Addr { return addr(10, 89, p.Slot, 1) }
+func (p Plan) Host() netip.Addr { return addr(89, p.Slot, 1) }
 
 // Node is the address of node number i, from 1.
-func (p Plan) Node(i int) netip.Addr { return addr(10, 89, p.Slot, 10+i) }
+func (p Plan) Node(i int) netip.Addr { return addr(89, p.Slot, 10+i) }
 
 // NodePods is the range of the pods of node number i, from 1.
-func (p Plan) NodePods(i int) netip.Prefix { return prefix(24, 10, 160+p.Slot, i, 0) }
+func (p Plan) NodePods(i int) netip.Prefix { return prefix(24, 160+p.Slot, i) }
 
 // APIService is the cluster IP of the API server.
-func (p Plan) APIService() netip.Addr { return addr(10, 192+p.Slot, 0, 1) }
+func (p Plan) APIService() netip.Addr { return addr(192+p.Slot, 0, 1) }
 
 // DNSService is the cluster IP of the name service.
-func (p Plan) DNSService() netip.Addr { return addr(10, 192+p.Slot, 0, 10) }
+func (p Plan) DNSService() netip.Addr { return addr(192+p.Slot, 0, 10) }
 
 // APIServer is the URL of the API server.
 func (p Plan) APIServer() string { return fmt.Sprintf("https://%s:6443", p.Host()) }
 
-func addr(a, b, c, d int) netip.Addr {
-	return netip.AddrFrom4([4]byte{byte(a), byte(b), byte(c), byte(d)})
+func addr(b, c, d int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(b), byte(c), byte(d)})
 }
 
-func prefix(bits, a, b, c, d int) netip.Prefix { return netip.PrefixFrom(addr(a, b, c, d), bits) }
+// prefix is a network in 10.0.0.0/8.
+func prefix(bits, b, c int) netip.Prefix { return netip.PrefixFrom(addr(b, c, 0), bits) }

@@ -74,7 +74,7 @@ func (h Host) Make(group string) ([]string, error) {
 	var files []string
 	for _, hierarchy := range hierarchies {
 		directory := hierarchy
-		for _, name := range strings.Split(group, "/") {
+		for name := range strings.SplitSeq(group, "/") {
 			if err := h.makeChild(directory, name); err != nil {
 				return nil, err
 			}
@@ -113,7 +113,7 @@ func enableControllers(group string) error {
 	if err != nil {
 		return fmt.Errorf("read controllers: %w", err)
 	}
-	for _, controller := range strings.Fields(string(content)) {
+	for controller := range strings.FieldsSeq(string(content)) {
 		err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
 		// Only some are needed, and a host may pin others (rdma, misc): those that matter are checked by the kubelet.
 		if err != nil && isNeeded(controller) {

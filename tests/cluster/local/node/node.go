@@ -133,8 +133,10 @@ func (c Config) Machine() machine.Config {
 	return machine.Config{
 		Hostname: c.Name(), RunTmpfs: true, Cgroups: c.CgroupFiles,
 		Binds: []machine.Bind{
-			{Source: c.Programs.Bin(), Target: insideBin}, {Source: c.Directory + "/etc", Target: insideEtc},
-			{Source: c.Logs, Target: insideLog}, {Source: c.Directory + "/var", Target: "/var"},
+			{Source: c.Programs.Bin(), Target: insideBin},
+			{Source: c.Directory + "/etc", Target: insideEtc},
+			{Source: c.Logs, Target: insideLog},
+			{Source: c.Directory + "/var", Target: "/var"},
 		},
 		Network:   &machine.Network{Interface: "eth0", Address: own.String(), Gateway: c.Plan.Host().String(), Routes: routes},
 		Sysctls:   map[string]string{"net/ipv4/ip_forward": "1"},

@@ -34,8 +34,12 @@ func TestRecipe(t *testing.T) {
 		file    string
 		changes bool
 	}{
-		{"cmd/main.go", true}, {"go.mod", true}, {"go.sum", true}, {"cmd/new.go", true},
-		{"README.md", false}, {"cmd/main_test.go", false},
+		{"cmd/main.go", true},
+		{"go.mod", true},
+		{"go.sum", true},
+		{"cmd/new.go", true},
+		{"README.md", false},
+		{"cmd/main_test.go", false},
 	}
 	for _, change := range changes {
 		t.Run(change.file, func(t *testing.T) {

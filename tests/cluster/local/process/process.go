@@ -46,7 +46,7 @@ func (id ID) Kill(ctx context.Context, grace time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("find process %d: %w", id.PID, err)
 	}
-	defer handle.Release()
+	defer func() { _ = handle.Release() }() // it frees a descriptor and no more
 	if !id.Alive() {
 		return nil
 	}
@@ -98,7 +98,7 @@ func Start(command *exec.Cmd, record string) (ID, error) {
 	}
 	id, err := Identify(command.Process.Pid)
 	// Waited for in the background: as long as the caller lives it is the parent, and would keep a zombie.
-	go command.Wait()
+	go func() { _ = command.Wait() }() // how it ended is in its log
 	if err == nil {
 		err = os.WriteFile(record, []byte(id.String()+"\n"), 0o600)
 	}
