@@ -71,9 +71,11 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link, blame *suspect) (L
 		_ = link.Close() // Send's error is the one that tells what happened
 		return nil, err
 	}
-	if id := blame.delivered(); id != "" {
-		r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
-		outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
+	if len(events) > 0 { // a window with nothing to send says nothing about the server
+		if id := blame.delivered(); id != "" {
+			r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
+			outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
+		}
 	}
 	if err := r.opts.Queue.MarkDelivered(ctx, outcomes); err != nil {
 		return link, err

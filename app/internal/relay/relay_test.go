@@ -186,6 +186,26 @@ func TestRefusedEventIsSetAside(t *testing.T) {
 	}
 }
 
+// TestNothingSentBlamesNoEvent holds that records which cannot be encoded, so that nothing is sent for them, do not count as
+// events that got through where another did not.
+func TestNothingSentBlamesNoEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, tak := newMemoryStore(), &takServer{hangsUp: func(string) bool { return true }}
+		p := newPod(t, "pod-a", store, tak)
+		p.accept(t, 0, 1, detection.InStore)
+		time.Sleep(time.Hour) // the one event that can be sent is alone and under suspicion
+		for i := range 10 {
+			if _, err := p.Accept(t.Context(), detection.Detection{ID: fmt.Sprintf("bad-%d", i), ObjectClass: "poison"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if queued, _ := p.settled(); queued != 1 || len(store.dead) != 10 {
+			t.Errorf("%d queued, dead letters %v; want the one event kept and the ten others set aside", queued, store.dead)
+		}
+		stop(t, p)
+	})
+}
+
 // TestFlappingLinkBlamesNoEvent holds the other side: two sends in three fail, on any event, and nothing is given up.
 func TestFlappingLinkBlamesNoEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
