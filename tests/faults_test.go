@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/detection-api/detection-api/tests/condition"
 	"github.com/detection-api/detection-api/tests/detectionapi"
 	"github.com/detection-api/detection-api/tests/load"
 	"github.com/detection-api/detection-api/tests/stack"
@@ -262,24 +263,11 @@ func acceptedMore(t *testing.T, traffic *load.Generator, n int) {
 	})
 }
 
-// eventually asks until f is content and fails with what it saw last.
+// eventually fails the test unless f is content in time, with what it saw last.
 func eventually(t *testing.T, within time.Duration, what string, f func() error) {
 	t.Helper()
-	last := f()
-	if last == nil {
-		return
-	}
-	deadline := time.After(within)
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-deadline:
-			require.FailNow(t, "waited in vain", "for %s, %v long; last seen: %v", what, within, last)
-		case <-ticker.C:
-			if last = f(); last == nil {
-				return
-			}
-		}
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	err := condition.Await(ctx, what, 200*time.Millisecond, func(context.Context) error { return f() })
+	require.NoError(t, err, "waited %v in vain", within)
 }

@@ -138,10 +138,7 @@ func TestPromotionRefused(t *testing.T) {
 
 // restoreIdle puts the idle slot back to what the README installs.
 func restoreIdle(t *testing.T, s *stack.Stack, idle string) {
-	options := &helm.Options{
-		KubectlOptions: kubectlOptions(s), Logger: helmOptions(s).Logger,
-		SetValues: map[string]string{"slots." + idle + ".replicas": "3", "slots." + idle + ".image.tag": ""},
-		ExtraArgs: map[string][]string{"upgrade": {"--reuse-values", "--wait", "--timeout", "5m"}},
-	}
+	options := helmOptions(s)
+	options.SetValues = map[string]string{"slots." + idle + ".replicas": "3", "slots." + idle + ".image.tag": ""}
 	require.NoError(t, helm.UpgradeContextE(t, context.WithoutCancel(t.Context()), options, s.Repository.Path("charts", "detection-api"), stack.Release))
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -46,7 +45,6 @@ type Cluster struct {
 	name     string
 	provider string
 	backend  backend
-	started  time.Duration
 }
 
 // backend is what a provider implements.
@@ -87,9 +85,6 @@ func (c *Cluster) Provider() string { return c.provider }
 
 // Kubeconfig is the path of a kubeconfig with administrator rights.
 func (c *Cluster) Kubeconfig() string { return c.backend.Kubeconfig() }
-
-// StartDuration is how long the bring-up took, its data-plane check included.
-func (c *Cluster) StartDuration() time.Duration { return c.started }
 
 // NodePortAddress is host:port at which this machine reaches a Service of type NodePort.
 func (c *Cluster) NodePortAddress(nodePort int32) string {

@@ -21,7 +21,6 @@ import (
 // an existing cluster's is not, because the check needs an image of its own). A cluster of the same name is removed
 // first, unless it is healthy and opts.Reuse is set. When it fails nothing is left but logs, and the error says where.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
-	started := time.Now()
 	opts, err := opts.complete(ctx)
 	if err != nil {
 		return nil, err
@@ -40,7 +39,6 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	if err := c.check(ctx, progress); err != nil {
 		return nil, errors.Join(err, c.giveUp())
 	}
-	c.started = time.Since(started)
 	progress(fmt.Sprintf("cluster %s is ready", opts.Name))
 	return c, nil
 }

@@ -30,23 +30,24 @@ func (s *Stack) LoadImages(ctx context.Context, build func(context.Context) (art
 			artifacts.Registry, artifacts.DevVersion)
 		return artifacts.DevVersion, nil
 	}
-	load := func(name string, build func(context.Context) (artifacts.Image, error)) {
-		if err == nil {
-			err = s.step("image "+name, func() error {
-				image, err := build(ctx)
-				if err != nil {
-					return err
-				}
-				if name == "detection-api" {
-					tag = image.Tag
-				}
-				return s.Cluster.LoadImage(ctx, image.Path)
-			})
-		}
+	service, err := s.loadImage(ctx, "detection-api", build)
+	if err != nil {
+		return "", err
 	}
-	load("detection-api", build)
-	load("takserver", func(ctx context.Context) (artifacts.Image, error) { return s.Repository.TestImage(ctx, "takserver") })
-	return tag, err
+	_, err = s.loadImage(ctx, "takserver", func(ctx context.Context) (artifacts.Image, error) {
+		return s.Repository.TestImage(ctx, "takserver")
+	})
+	return service.Tag, err
+}
+
+func (s *Stack) loadImage(ctx context.Context, name string, build func(context.Context) (artifacts.Image, error)) (image artifacts.Image, err error) {
+	err = s.step("image "+name, func() error {
+		if image, err = build(ctx); err != nil {
+			return err
+		}
+		return s.Cluster.LoadImage(ctx, image.Path)
+	})
+	return image, err
 }
 
 // InstallTAK deploys the TAK test server and waits until it answers.
@@ -159,8 +160,8 @@ func (s *Stack) Token(ctx context.Context, lifetime time.Duration) (string, erro
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Environment is what command line tools need to work on this cluster.
-func (s *Stack) Environment() []string {
+// environment is what command line tools need to work on this cluster.
+func (s *Stack) environment() []string {
 	return append(os.Environ(), "KUBECONFIG="+s.Cluster.Kubeconfig(), "PATH="+s.Repository.Build("bin")+":"+os.Getenv("PATH"))
 }
 
@@ -171,7 +172,7 @@ func (s *Stack) run(ctx context.Context, input []byte, tool string, args ...stri
 		path = tool
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env, cmd.Stdin = s.Environment(), bytes.NewReader(input)
+	cmd.Env, cmd.Stdin = s.environment(), bytes.NewReader(input)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {

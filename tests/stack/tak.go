@@ -78,9 +78,6 @@ func (t *TAK) Pause(ctx context.Context) error { return t.command(ctx, "/pause")
 // Resume ends a Pause.
 func (t *TAK) Resume(ctx context.Context) error { return t.command(ctx, "/resume") }
 
-// Reset forgets what has arrived.
-func (t *TAK) Reset(ctx context.Context) error { return t.command(ctx, "/reset") }
-
 func (t *TAK) command(ctx context.Context, path string) error {
 	body, err := t.call(ctx, http.MethodPost, path)
 	if err != nil {
