@@ -31,20 +31,56 @@ STORE_URL: http://detection-api-store:8081
 detection-config-{{ .slot }}-{{ include "detection-api.configData" . | sha256sum | trunc 8 }}
 {{- end }}
 
-{{/* ConfigMap of a slot. Input: root, slot. */}}
+{{/* One ConfigMap of a slot. Input: root, slot, name, data (text). */}}
 {{- define "detection-api.configMap" -}}
+{{- /* Argo CD removes what is no longer in Git; with PruneLast the pods that still name it are gone by then. */}}
+{{- $prune := dict "argocd.argoproj.io/sync-options" "PruneLast=true" -}}
 apiVersion: v1
 kind: ConfigMap
 metadata:
-  name: {{ include "detection-api.configName" . }}
+  name: {{ .name }}
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "detection-api.labels" (dict "root" .root "app" "detection-api" "slot" .slot) | nindent 4 }}
-  {{- if .root.Values.configMaps.keep }}
   annotations:
-    helm.sh/resource-policy: keep
-  {{- end }}
+    {{- include "detection-api.annotations" (dict "root" .root "own" $prune) | nindent 4 }}
 immutable: true
 data:
-  {{- include "detection-api.configData" . | nindent 2 }}
+  {{- .data | nindent 2 }}
+{{- end }}
+
+{{/* Names of the earlier ConfigMaps of a slot that stay, newest first; the one that the slot's pods run with comes before all
+     others. Needs no cluster, so that it can be tested. Input: root, slot, live (ConfigMaps), deployment (or empty).
+     Output: JSON list. */}}
+{{- define "detection-api.earlierConfigs" -}}
+{{- $current := include "detection-api.configName" . -}}
+{{- $prefix := printf "detection-config-%s-" .slot -}}
+{{- $running := "" -}}
+{{- range dig "spec" "template" "spec" "containers" list .deployment -}}
+  {{- range .envFrom }}{{ $running = dig "configMapRef" "name" $running . }}{{ end -}}
+{{- end -}}
+{{- $ages := dict -}}
+{{- range .live -}}
+  {{- $ours := eq (dig "labels" "app.kubernetes.io/instance" "" .metadata) $.root.Release.Name -}}
+  {{- if and $ours (hasPrefix $prefix .metadata.name) (ne .metadata.name $current) -}}
+    {{- $_ := set $ages (printf "%s %s" (eq .metadata.name $running | ternary "9" .metadata.creationTimestamp) .metadata.name) .metadata.name -}}
+  {{- end -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range $age := keys $ages | sortAlpha | reverse }}{{ $names = append $names (get $ages $age) }}{{ end -}}
+{{- $most := sub (int .root.Values.configMaps.generations) 1 | int -}}
+{{- toJson (gt (len $names) $most | ternary (slice $names 0 (min $most (len $names))) $names) -}}
+{{- end }}
+
+{{/* The ConfigMap of a slot, and those of earlier generations as the cluster has them: what a release does not render, Helm
+     removes. Input: root, slot. */}}
+{{- define "detection-api.configMaps" -}}
+{{- include "detection-api.configMap" (merge (dict "name" (include "detection-api.configName" .) "data" (include "detection-api.configData" .)) .) }}
+{{- $live := dict -}}
+{{- range (lookup "v1" "ConfigMap" .root.Release.Namespace "").items }}{{ $_ := set $live .metadata.name . }}{{ end -}}
+{{- $deployment := lookup "apps/v1" "Deployment" .root.Release.Namespace (printf "detection-api-%s" .slot) -}}
+{{- range include "detection-api.earlierConfigs" (merge (dict "live" (values $live) "deployment" $deployment) .) | fromJsonArray }}
+---
+{{ include "detection-api.configMap" (merge (dict "name" . "data" (toYaml (get $live .).data)) $) }}
+{{- end }}
 {{- end }}

@@ -7,11 +7,11 @@
 metadata:
   labels:
     {{- include "detection-api.podLabels" $labels | nindent 4 }}
-    {{- with $values.api.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "detection-api.extraPodLabels" (dict "root" .root "group" $values.api) | nindent 4 }}
+  {{- with include "detection-api.podAnnotations" (dict "root" .root "group" $values.api "port" 8000) }}
   annotations:
-    {{- include "detection-api.podAnnotations" (dict "group" $values.api "port" 8000) | nindent 4 }}
+    {{- . | nindent 4 }}
+  {{- end }}
 spec:
   serviceAccountName: detection-api-sa
   {{- include "detection-api.podFields" (dict "root" .root "group" $values.api) | nindent 2 }}
@@ -98,9 +98,13 @@ metadata:
   labels:
     {{- include "detection-api.labels" $labels | nindent 4 }}
   annotations:
-    detection-api/pod-template-hash: {{ include "detection-api.podTemplateHash" . | quote }}
+    {{- $hash := dict "detection-api/pod-template-hash" (include "detection-api.podTemplateHash" . | trim) }}
+    {{- include "detection-api.annotations" (dict "root" .root "own" $hash) | nindent 4 }}
 spec:
+  {{- /* Under an autoscaler the count is its own: a release that named one would set it back. */}}
+  {{- if not (include "detection-api.autoscaled" .) }}
   replicas: {{ (get .root.Values.slots .slot).replicas }}
+  {{- end }}
   revisionHistoryLimit: {{ $api.revisionHistoryLimit }}
   selector:
     matchLabels:

@@ -15,7 +15,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- define "detection-api.podLabels" -}}
 {{ include "detection-api.selectorLabels" . }}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/component: {{ eq .app "detection-api-store" | ternary "store" "api" }}
+app.kubernetes.io/component: {{ eq .app "detection-api" | ternary "api" (trimPrefix "detection-api-" .app) }}
 app.kubernetes.io/part-of: detection-cop
 {{- end }}
 
@@ -43,6 +43,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* Annotations of an object as a YAML mapping, or nothing: its own ones over those of commonAnnotations.
+     Input: root, own (a mapping, may be empty). */}}
+{{- define "detection-api.annotations" -}}
+{{- with merge (deepCopy (.own | default dict)) .root.Values.commonAnnotations }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
 {{/* The slot that is not active. Input: the root context. */}}
 {{- define "detection-api.idleSlot" -}}
 {{- eq .Values.activeSlot "blue" | ternary "green" "blue" -}}
@@ -67,6 +73,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $unit := trimPrefix $number (toString .) -}}
 {{- if not (hasKey $units $unit) }}{{ fail (printf "%s: the unit must be one of k, M, G, T, Ki, Mi, Gi, Ti" (toString .)) }}{{ end -}}
 {{- mulf (float64 $number) (get $units $unit) | int64 -}}
+{{- end }}
+
+{{/* Thousandths of a core of a Kubernetes quantity such as 250m, 2 or 0.5. Input: the quantity. */}}
+{{- define "detection-api.millicores" -}}
+{{- $text := toString . -}}
+{{- if hasSuffix "m" $text }}{{ trimSuffix "m" $text | float64 | ceil | int64 }}{{ else }}{{ mulf (float64 $text) 1000 | ceil | int64 }}{{ end -}}
 {{- end }}
 
 {{/* Milliseconds of a duration such as 20s or 500ms. Input: the duration. */}}

@@ -11,6 +11,10 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "detection-api.commonLabels" .root | nindent 4 }}
+  {{- with include "detection-api.annotations" (dict "root" .root "own" dict) }}
+  annotations:
+    {{- . | nindent 4 }}
+  {{- end }}
 spec:
   podSelector:
     {{- if eq .pods "all" }} {}

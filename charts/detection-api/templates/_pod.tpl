@@ -52,10 +52,19 @@ capabilities:
 {{- toYaml $probes -}}
 {{- end }}
 
-{{/* Annotations that let Prometheus find the pod. Input: group, port. */}}
+{{/* Annotations of a pod as a YAML mapping, or nothing: those of its group, of all pods, and those by which Prometheus finds it.
+     Input: root, group, port. */}}
 {{- define "detection-api.podAnnotations" -}}
-{{- $scrape := dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics" -}}
-{{- toYaml (merge (deepCopy .group.podAnnotations) $scrape) -}}
+{{- $scrape := dict -}}
+{{- if .root.Values.monitoring.scrapeAnnotations -}}
+{{- $scrape = dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) "prometheus.io/path" "/metrics" -}}
+{{- end -}}
+{{- with merge (deepCopy .group.podAnnotations) .root.Values.podAnnotations $scrape }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{/* Labels that a site adds to the pods of a group, or nothing. Input: root, group. */}}
+{{- define "detection-api.extraPodLabels" -}}
+{{- with merge (deepCopy .group.podLabels) .root.Values.podLabels }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* GOMEMLIMIT: a share of the memory limit, so that the collector works harder before the kernel kills. Nothing without a limit.

@@ -5,7 +5,7 @@
 {{- define "detection-api.podDisruptionBudget" -}}
 {{- $labels := dict "root" .root "app" "detection-api" "slot" .slot -}}
 {{- $budget := .root.Values.podDisruptionBudget -}}
-{{- $replicas := (get .root.Values.slots .slot).replicas | int -}}
+{{- $replicas := include "detection-api.leastReplicas" . | int -}}
 {{- if and $budget.enabled (gt $replicas 0) -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -14,6 +14,10 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "detection-api.labels" $labels | nindent 4 }}
+  {{- with include "detection-api.annotations" (dict "root" .root "own" dict) }}
+  annotations:
+    {{- . | nindent 4 }}
+  {{- end }}
 spec:
   {{- if gt $replicas (int $budget.minAvailable) }}
   minAvailable: {{ $budget.minAvailable }}

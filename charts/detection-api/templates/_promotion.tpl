@@ -68,16 +68,22 @@
 {{- $from := dig "spec" "selector" "slot" "" $service -}}
 {{- $to := .Values.activeSlot -}}
 {{- if and $from (ne $from $to) (ne (int .Values.promotion.forceRevision) .Release.Revision) -}}
+{{- $live := dict -}}
+{{- range $slot := list "blue" "green" }}{{ $_ := set $live $slot (lookup "apps/v1" "Deployment" $.Release.Namespace (printf "detection-api-%s" $slot)) }}{{ end -}}
 {{- $rendered := dict -}}
 {{- range $slot := list "blue" "green" -}}
 {{- $values := get $.Values.slots $slot -}}
-{{- $_ := set $rendered $slot (dict "replicas" ($values.replicas | int)
-    "image" (include "detection-api.image" (dict "root" $ "image" $values.image))
-    "hash" (include "detection-api.podTemplateHash" (dict "root" $ "slot" $slot))) -}}
+{{- /* An autoscaled slot keeps the pods that it has when it is promoted, and never has fewer than its floor. */ -}}
+{{- $replicas := include "detection-api.leastReplicas" (dict "root" $ "slot" $slot) | int -}}
+{{- if include "detection-api.autoscaled" (dict "root" $ "slot" $slot) -}}
+{{- $replicas = max $replicas (dig "spec" "replicas" 0 (get $live $slot) | int) -}}
+{{- end -}}
+{{- $_ := set $rendered $slot (dict "replicas" $replicas
+    "image" (include "detection-api.image" (dict "root" $ "image" $values.image) | trim)
+    "hash" (include "detection-api.podTemplateHash" (dict "root" $ "slot" $slot) | trim)) -}}
 {{- end -}}
 {{- with include "detection-api.promotionRefusal" (dict "namespace" .Release.Namespace "from" $from "to" $to "rendered" $rendered
-    "current" (lookup "apps/v1" "Deployment" .Release.Namespace (printf "detection-api-%s" $from))
-    "target" (lookup "apps/v1" "Deployment" .Release.Namespace (printf "detection-api-%s" $to))) -}}
+    "current" (get $live $from) "target" (get $live $to)) -}}
 {{- fail (printf "%s (break-glass, for this one revision: --set promotion.forceRevision=%d)" . $.Release.Revision) -}}
 {{- end -}}
 {{- end -}}

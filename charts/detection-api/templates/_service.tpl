@@ -1,7 +1,7 @@
-{{/* Services in front of the slots: the only objects that activeSlot changes. */}}
+{{/* Services in front of the slots. activeSlot changes the selector of detection-api-service, and no other object. */}}
 
 {{/* Metadata and the port that every Service of the API shares. Input: root, name, annotations (optional), spec (text),
-     selector (a slot, or empty for both), nodePort (0: none). */}}
+     slot (empty: both), nodePort (0: none). */}}
 {{- define "detection-api.service" -}}
 {{- $labels := dict "root" .root "app" "detection-api" -}}
 apiVersion: v1
@@ -11,9 +11,9 @@ metadata:
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "detection-api.labels" $labels | nindent 4 }}
-  {{- with .annotations }}
+  {{- with include "detection-api.annotations" (dict "root" .root "own" .annotations) }}
   annotations:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
 spec:
   {{- .spec | nindent 2 }}

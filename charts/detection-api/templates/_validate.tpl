@@ -2,6 +2,9 @@
 
 {{- define "detection-api.validate" -}}
 {{- include "detection-api.validateSlots" . -}}
+{{- include "detection-api.validateAutoscaling" . -}}
+{{- include "detection-api.validateLimits" . -}}
+{{- include "detection-api.validateQuota" . -}}
 {{- include "detection-api.validatePods" . -}}
 {{- include "detection-api.validateService" . -}}
 {{- include "detection-api.validateSecrets" . -}}
@@ -29,6 +32,33 @@
 {{- end -}}
 {{- end }}
 
+{{- define "detection-api.validateAutoscaling" -}}
+{{- $autoscaling := .Values.autoscaling -}}
+{{- if gt (int $autoscaling.minReplicas) (int $autoscaling.maxReplicas) -}}
+{{- fail (printf "autoscaling.minReplicas is %v but autoscaling.maxReplicas is %v: the least must not be more than the most" $autoscaling.minReplicas $autoscaling.maxReplicas) -}}
+{{- end -}}
+{{- range $slot := list "blue" "green" -}}
+  {{- $replicas := (get $.Values.slots $slot).replicas | int -}}
+  {{- if and (include "detection-api.autoscaled" (dict "root" $ "slot" $slot)) (gt $replicas (int $autoscaling.maxReplicas)) -}}
+    {{- fail (printf "slots.%s.replicas is %d but autoscaling.maxReplicas is %v: raise the most, or lower the slot" $slot $replicas $autoscaling.maxReplicas) -}}
+  {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "detection-api.validateLimits" -}}
+{{- if .Values.limitRange.enabled -}}
+{{- range $resource, $define := dict "cpu" "detection-api.millicores" "memory" "detection-api.bytes" -}}
+  {{- $max := get $.Values.limitRange.max $resource -}}
+  {{- range $group := list "api" "store" "backup" -}}
+    {{- $limit := get (get $.Values $group).resources.limits $resource -}}
+    {{- if gt (include $define $limit | int64) (include $define $max | int64) }}{{ fail (printf "%s.resources.limits.%s is %v but limitRange.max.%s is %v: no pod of it would start" $group $resource $limit $resource $max) }}{{ end -}}
+    {{- $request := get (get $.Values $group).resources.requests $resource -}}
+    {{- if gt (include $define $request | int64) (include $define $limit | int64) }}{{ fail (printf "%s.resources.requests.%s is %v but its limit is %v: the request must not be more than the limit" $group $resource $request $limit) }}{{ end -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "detection-api.validatePods" -}}
 {{- $strategy := .Values.api.strategy -}}
 {{- if and (has (toString $strategy.maxSurge) (list "0" "0%")) (has (toString $strategy.maxUnavailable) (list "0" "0%")) -}}
@@ -36,6 +66,9 @@
 {{- end -}}
 {{- $labels := list "app" "slot" "app.kubernetes.io/instance" "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/part-of" -}}
 {{- $variables := list "POD_NAME" "GOMEMLIMIT" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
+{{- range $label := keys .Values.podLabels -}}
+  {{- if has $label $labels }}{{ fail (printf "podLabels.%s: selectors use this label, choose another one" $label) }}{{ end -}}
+{{- end -}}
 {{- $variables = concat $variables (include "detection-api.configData" (dict "root" . "slot" "blue") | fromYaml | keys) -}}
 {{- range $group := list "api" "store" -}}
   {{- $values := get $.Values $group -}}
@@ -59,6 +92,9 @@
 
 {{- define "detection-api.validateSecrets" -}}
 {{- $secrets := .Values.secrets -}}
+{{- if and $secrets.development.create (eq .Values.environment "production") -}}
+{{- fail "secrets.development.create is true but environment is production: make the Secrets outside of the release (existingSecret, sealed), or set environment=development" -}}
+{{- end -}}
 {{- range $key, $value := omit $secrets.development "create" -}}
   {{- if and $value (not $secrets.development.create) }}{{ fail (printf "secrets.development.%s is set but secrets.development.create is false: put the value into the existing Secret, or set secrets.development.create=true" $key) }}{{ end -}}
 {{- end -}}
