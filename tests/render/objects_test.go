@@ -157,7 +157,8 @@ func TestProbesOfTheSlots(t *testing.T) {
 func TestServicesSelect(t *testing.T) {
 	want := map[string][]string{
 		"detection-api-service":  {"detection-api-blue"},
-		"detection-api-preview":  {"detection-api-green"},
+		"detection-api-blue":     {"detection-api-blue"},
+		"detection-api-green":    {"detection-api-green"},
 		"detection-api-headless": {"detection-api-blue", "detection-api-green"},
 		"detection-api-store":    {"detection-api-store"},
 	}
@@ -182,7 +183,7 @@ func TestPodDisruptionBudgets(t *testing.T) {
 		{"as large as minAvailable", "2", nil, &one},
 		{"one pod", "1", nil, &one},
 	} {
-		rendered := mustRender(t, "values.yaml", map[string]string{"slots.green.replicas": c.replicas})
+		rendered := mustRender(t, "values.yaml", map[string]string{"slots.green.replicas": c.replicas, "autoscaling.enabled": "false"})
 		for _, budget := range all[*policyv1.PodDisruptionBudget](rendered) {
 			require.Equal(t, []string{budget.Name}, rendered.selectedPods(t, budget.Spec.Selector), c.name)
 			require.Equal(t, policyv1.AlwaysAllow, *budget.Spec.UnhealthyPodEvictionPolicy)

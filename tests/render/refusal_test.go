@@ -33,6 +33,17 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"service.nodePort=30080", "service.type=NodePort"},
 		{"secrets.development.takEndpoint=tak:8087", "secrets.development.create"},
 		{"secrets.store.existingSecret=jwt-signing-key", "three different Secrets"},
+		{"autoscaling.minReplicas=11", "autoscaling.minReplicas is 11 but autoscaling.maxReplicas is 10"},
+		{"slots.green.replicas=11", "slots.green.replicas is 11 but autoscaling.maxReplicas is 10"},
+		{"resourceQuota.hard.pods=20", "resourceQuota.hard.pods is 20 but the worst case needs"},
+		{"resourceQuota.hard.requestsCPU=8", "resourceQuota.hard.requestsCPU is 8 but the worst case needs"},
+		{"resourceQuota.hard.limitsMemory=16Gi", "resourceQuota.hard.limitsMemory is 16Gi but the worst case needs"},
+		{"resourceQuota.hard.services=5", "resourceQuota.hard.services is 5 but this chart has 5"},
+		{"resourceQuota.hard.persistentVolumeClaims=2", "set it to at least 3"},
+		{"limitRange.max.cpu=500m", "api.resources.limits.cpu is 1000m but limitRange.max.cpu is 500m"},
+		{"store.resources.requests.memory=1.5Gi", "store.resources.requests.memory is 1.5Gi but its limit is 1Gi"},
+		{"secrets.development.create=true", "environment is production"},
+		{"podLabels.slot=blue", "podLabels.slot"},
 		{"slots.blue.replica=3", "replica"},
 		{"slots.blue.replicas=null", "replicas"},
 	} {
@@ -88,7 +99,10 @@ func at(values map[string]any, path []string) map[string]any {
 
 // freeMappings take any key: labels, annotations and node labels are the user's own.
 var freeMappings = []string{
-	"commonLabels", "service.annotations",
+	"commonLabels", "commonAnnotations", "podLabels", "podAnnotations", "service.annotations",
+	"secrets.jwt.sealed", "secrets.tak.sealed", "secrets.store.sealed", "secrets.registry.sealed",
+	"httpRoute.annotations", "ingress.annotations", "backup.nodeSelector",
+	"monitoring.serviceMonitor.labels", "monitoring.prometheusRule.labels",
 	"api.podLabels", "api.podAnnotations", "api.nodeSelector", "store.podLabels", "store.podAnnotations", "store.nodeSelector",
 }
 
