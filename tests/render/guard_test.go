@@ -81,7 +81,7 @@ func TestPromotionGuard(t *testing.T) {
 		{"this release would shrink it", &ten, &ten, same, same, []string{"would leave Deployment detection-api-green with 3 pods where slot blue runs 10", "--set slots.green.replicas=10"}},
 		{"image in the same release", &ready, &ready, rendered(3, "r/a:2", "h2"), same, []string{"change the image of slot green from r/a:1 to r/a:2", "Deploy first, then promote"}},
 		{"configuration in the same release", &ready, &ready, rendered(3, "r/a:1", "h2"), same, []string{"change the pods of slot green", "Deploy first, then promote"}},
-		{"the way back is changed", &ready, &ready, same, rendered(3, "r/a:0", "h0"), []string{"change the image of slot blue from r/a:1 to r/a:0", "--reuse-values"}},
+		{"the way back is changed", &ready, &ready, same, rendered(3, "r/a:0", "h0"), []string{"change the image of slot blue from r/a:1 to r/a:0", "--reset-then-reuse-values"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			input := map[string]any{
@@ -126,7 +126,7 @@ func TestSecretGuard(t *testing.T) {
 		{"missing", "", map[string]any{}, []string{"Secret store-credentials does not exist", "kubectl -n detection-system create secret generic store-credentials --from-literal=token=x"}},
 		{"without its key", "", secret("tokn", ""), []string{"has nothing under the key token", "kubectl -n detection-system delete secret store-credentials"}},
 		{"of this release and empty", "", secret("other", releaseName), []string{"belongs to this release, which would delete it"}},
-		{"of this release", "", secret("token", releaseName), []string{"belongs to this release, which would delete it", "--reuse-values"}},
+		{"of this release", "", secret("token", releaseName), []string{"belongs to this release, which would delete it", "--reset-then-reuse-values"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wanted := map[string]any{"name": "store-credentials", "key": "token", "create": "--from-literal=token=x", "live": c.live}

@@ -18,6 +18,11 @@
 {{- if include "detection-api.autoscaled" . }}{{ .root.Values.autoscaling.maxReplicas | int }}{{ else }}{{ include "detection-api.leastReplicas" . }}{{ end -}}
 {{- end }}
 
+{{/* Pods of a slot for people: 3, or 3 to 10. Input: root, slot. */}}
+{{- define "detection-api.podCount" -}}
+{{ include "detection-api.leastReplicas" . }}{{ if include "detection-api.autoscaled" . }} to {{ .root.Values.autoscaling.maxReplicas }}{{ end -}}
+{{- end }}
+
 {{/* HorizontalPodAutoscaler of a slot. It measures the container alone, so that a sidecar injected by a mesh does not count.
      Input: root, slot. */}}
 {{- define "detection-api.horizontalPodAutoscaler" -}}

@@ -38,7 +38,7 @@
 {{- else if $small -}}
 {{ $head }}this release would leave Deployment {{ $name }} with {{ (get .rendered .to).replicas }} pods where slot {{ .from }} runs {{ $running }}; needed: {{ $need }}. Promote with {{ $size }}
 {{- else if $changed -}}
-{{ $head }}{{ $changed }}. Deploy first, then promote: run this upgrade with activeSlot={{ .from }}, then {{ $wait }}, then promote; to promote what runs now, repeat its values (-f FILE or --reuse-values)
+{{ $head }}{{ $changed }}. Deploy first, then promote: run this upgrade with activeSlot={{ .from }}, then {{ $wait }}, then promote; to promote what runs now, repeat its values (-f FILE or --reset-then-reuse-values)
 {{- end -}}
 {{- end }}
 
