@@ -98,8 +98,27 @@
 {{- range $key, $value := omit $secrets.development "create" -}}
   {{- if and $value (not $secrets.development.create) }}{{ fail (printf "secrets.development.%s is set but secrets.development.create is false: put the value into the existing Secret, or set secrets.development.create=true" $key) }}{{ end -}}
 {{- end -}}
-{{- $names := list $secrets.jwt.existingSecret $secrets.tak.existingSecret $secrets.store.existingSecret -}}
-{{- if ne (len (uniq $names)) 3 -}}
-{{- fail (printf "secrets.*.existingSecret must name three different Secrets, found %s" (join ", " $names)) -}}
+{{- $names := list $secrets.jwt.existingSecret $secrets.tak.existingSecret $secrets.store.existingSecret "registry-credentials" -}}
+{{- if ne (len (uniq $names)) 4 -}}
+{{- fail (printf "secrets.*.existingSecret must name three different Secrets, none of them registry-credentials, found %s" (join ", " (initial $names))) -}}
+{{- end -}}
+{{- range include "detection-api.knownSecrets" . | fromJsonArray -}}
+{{- include "detection-api.validateSealed" (dict "root" $ "known" . "sealed" (get $secrets .value).sealed) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Ciphertexts that would make a Secret which the pods cannot use. Input: root, known (one of knownSecrets), sealed. */}}
+{{- define "detection-api.validateSealed" -}}
+{{- $value := printf "secrets.%s.sealed" .known.value -}}
+{{- if .sealed -}}
+  {{- if .root.Values.secrets.development.create -}}
+    {{- fail (printf "%s is set and secrets.development.create is true: a Secret has one source, so set secrets.development.create=false or take the ciphertexts out" $value) -}}
+  {{- end -}}
+  {{- range $key := keys .sealed -}}
+    {{- if not (has $key $.known.keys) }}{{ fail (printf "%s.%s: nothing reads this key; it should be one of %s" $value $key (join ", " $.known.keys)) }}{{ end -}}
+  {{- end -}}
+  {{- if not (hasKey .sealed (first .known.keys)) -}}
+    {{- fail (printf "%s has no ciphertext under the key %s, which the pods need: kubeseal --raw --namespace %s --name %s --from-file=FILE prints it" $value (first .known.keys) .root.Release.Namespace .known.name) -}}
+  {{- end -}}
 {{- end -}}
 {{- end }}
