@@ -44,6 +44,21 @@ func (g *spaceGuard) check() error {
 	return g.err
 }
 
+// roomFor returns an error that wraps detection.ErrFull when bytes more would leave less than minBytes free.
+func (g *spaceGuard) roomFor(bytes int64) error {
+	free, err := g.free(g.dir)
+	if err != nil {
+		return nil // SQLite finds out
+	}
+	if keep := max(0, g.minBytes); free-bytes < keep {
+		return &detection.Error{
+			Code: detection.CodeStorageFull, Err: detection.ErrFull,
+			Message: fmt.Sprintf("a copy of the store needs %d bytes more beside it, %d are free and %d are kept", bytes, free, keep),
+		}
+	}
+	return nil
+}
+
 // freeBytes is what an unprivileged process may still write to the file system of dir.
 func freeBytes(dir string) (int64, error) {
 	var s syscall.Statfs_t

@@ -17,8 +17,12 @@ var _ detection.Store = (*Store)(nil)
 type Store struct {
 	file   *file
 	ledger *ledger
+	copies *copies
 	now    func() time.Time
 }
+
+// storeName is the file's name in its directory.
+const storeName = "app.db"
 
 // StoreOptions shape a Store.
 type StoreOptions struct {
@@ -31,17 +35,21 @@ type StoreOptions struct {
 // OpenStore opens opts.Dir/app.db or makes it. Close must be called.
 func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 	opts.setDefaults()
-	s := &Store{ledger: &ledger{}, now: opts.Now}
+	s := &Store{ledger: &ledger{}, copies: newCopies(), now: opts.Now}
 	var err error
-	s.file, err = openFile(ctx, opts.Options, "app.db", s.ledger, func(path string) error {
+	s.file, err = openFile(ctx, opts.Options, storeName, s.ledger, func(path string) error {
 		if orphaned(path) {
 			return fmt.Errorf("%s is empty but its log %s-wal is not: restore both, or move the log away", path, path)
 		}
-		return nil
+		if sizeOf(path) == 0 && sizeOf(path+restoringSuffix) > 0 {
+			return fmt.Errorf("a restore of %s was interrupted: run it again, or move %s%s away", path, path, restoringSuffix)
+		}
+		return removeCopies(path)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.file.closers = append(s.file.closers, closeFunc(s.endCopies))
 	if err := s.keepLeases(ctx, opts.RestartGrace); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep leases over the restart: %w", err), s.Close())
 	}

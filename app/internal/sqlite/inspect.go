@@ -1,0 +1,218 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+// Census is what a copy of app.db holds. Two copies of one moment have the same.
+type Census struct {
+	SchemaVersion int   `json:"schema_version"`
+	Detections    int64 `json:"detections"`
+	Outbox        int64 `json:"outbox"`
+	DeadLetters   int64 `json:"dead_letters"`
+	AuditEntries  int64 `json:"audit_entries"`
+	// AuditHead is the hash of the newest entry of the audit trail in hexadecimal; empty when there is none. It depends on
+	// every entry before.
+	AuditHead string `json:"audit_head"`
+	// NewestReceivedAt is when the newest detection was received; zero when there is none.
+	NewestReceivedAt time.Time `json:"newest_received_at"`
+}
+
+// Inspect reads a finished copy of app.db from end to end. An error means that it must not be trusted: SQLite finds its
+// structure unsound, the numbers of rows are not those the service counted, the audit trail is broken, or a detection is
+// not the one that was accepted. The file must not be open anywhere for writing.
+func Inspect(ctx context.Context, path string) (Census, error) {
+	conn, err := pinned(ctx, openPool(path, 1, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_query_only": {"1"}}))
+	if err != nil {
+		return Census{}, fmt.Errorf("open %s: %w", filepath.Base(path), err)
+	}
+	defer conn.Close()
+	c, err := inspect(ctx, conn.Conn)
+	if err != nil {
+		return Census{}, fmt.Errorf("inspect %s: %w", filepath.Base(path), err)
+	}
+	return c, nil
+}
+
+func inspect(ctx context.Context, conn *sql.Conn) (c Census, err error) {
+	if err := checkStructure(ctx, conn); err != nil {
+		return c, err
+	}
+	if c, err = count(ctx, conn); err != nil {
+		return c, err
+	}
+	var counted detection.StoreStats
+	if err := conn.QueryRowContext(ctx, `SELECT detections, outbox, dead_letters FROM counts`).
+		Scan(&counted.Detections, &counted.Outbox, &counted.DeadLetters); err != nil {
+		return c, fmt.Errorf("read counts: %w", err)
+	}
+	if counted != (detection.StoreStats{Detections: c.Detections, Outbox: c.Outbox, DeadLetters: c.DeadLetters}) {
+		return c, fmt.Errorf("the service counted %+v, there are %d detections, %d outbox rows, %d dead letters",
+			counted, c.Detections, c.Outbox, c.DeadLetters)
+	}
+	var stray int64
+	if err := conn.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM outbox WHERE seq NOT IN (SELECT seq FROM detections))
+		+ (SELECT count(*) FROM dead_letters WHERE seq NOT IN (SELECT seq FROM detections))`).Scan(&stray); err != nil || stray > 0 {
+		return c, errors.Join(fmt.Errorf("%d outbox rows or dead letters have no detection", stray), err)
+	}
+	return c, walk(ctx, conn, &c)
+}
+
+// checkStructure asks SQLite itself, which looks at pages, rows and indexes, not at what is written in them.
+func checkStructure(ctx context.Context, conn *sql.Conn) error {
+	var said string
+	if err := conn.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&said); err != nil {
+		return fmt.Errorf("check integrity: %w", err)
+	}
+	if said != "ok" {
+		return fmt.Errorf("check integrity: %s", said)
+	}
+	return nil
+}
+
+// count counts the rows one by one, but for the audit trail, which walk does.
+func count(ctx context.Context, conn *sql.Conn) (c Census, err error) {
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&c.SchemaVersion); err != nil {
+		return c, fmt.Errorf("read schema version: %w", err)
+	}
+	known, err := migrations.ReadDir("migrations/app")
+	if err != nil {
+		return c, err
+	}
+	if c.SchemaVersion < 1 || c.SchemaVersion > len(known) {
+		return c, fmt.Errorf("it has schema %d, this program knows 1 to %d", c.SchemaVersion, len(known))
+	}
+	err = conn.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM detections), (SELECT count(*) FROM outbox),
+		(SELECT count(*) FROM dead_letters)`).Scan(&c.Detections, &c.Outbox, &c.DeadLetters)
+	if err != nil {
+		return c, fmt.Errorf("count rows: %w", err)
+	}
+	c.NewestReceivedAt, err = newestReceivedAt(ctx, conn)
+	return c, err
+}
+
+// newestReceivedAt reads the time from the detection itself, because the audit trail vouches for that and not for the
+// column. It is zero when there is no detection.
+func newestReceivedAt(ctx context.Context, conn *sql.Conn) (time.Time, error) {
+	var body []byte
+	err := conn.QueryRowContext(ctx, `SELECT body FROM detections ORDER BY seq DESC LIMIT 1`).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	var d detection.Detection
+	if err == nil {
+		err = json.Unmarshal(body, &d)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the newest detection: %w", err)
+	}
+	return d.ReceivedAt.UTC(), nil
+}
+
+// walk follows the audit trail from its first entry and holds each detection against the entry that says it was accepted,
+// with the hash of its content. Both are in the order of acceptance.
+func walk(ctx context.Context, conn *sql.Conn, c *Census) error {
+	detections, err := conn.QueryContext(ctx, `SELECT id, body FROM detections ORDER BY seq`)
+	if err != nil {
+		return fmt.Errorf("read detections: %w", err)
+	}
+	defer detections.Close()
+	next := accepted{rows: detections}
+	if err := next.advance(); err != nil {
+		return err
+	}
+	entries, err := conn.QueryContext(ctx, `SELECT seq, detection_id, event, at, detail, prev, hash FROM audit ORDER BY seq`)
+	if err != nil {
+		return fmt.Errorf("read audit trail: %w", err)
+	}
+	defer entries.Close()
+	trail := auditTrail{sum: sha256.New()}
+	for entries.Next() {
+		e, err := trail.follow(entries)
+		if err != nil {
+			return err
+		}
+		if e.Event == eventAccepted && e.DetectionID == next.id {
+			if err := next.match(e.Detail); err != nil {
+				return err
+			}
+		}
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("read audit trail: %w", err)
+	}
+	if !next.done {
+		return fmt.Errorf("the audit trail does not say that detection %s was accepted", next.id)
+	}
+	if c.AuditEntries = trail.last.Seq; c.AuditEntries > 0 {
+		c.AuditHead = hex.EncodeToString(trail.last.Hash[:])
+	}
+	return nil
+}
+
+// accepted walks the detections.
+type accepted struct {
+	rows   *sql.Rows
+	id     string
+	digest string
+	done   bool
+}
+
+func (a *accepted) advance() error {
+	a.id, a.digest = "", ""
+	if !a.rows.Next() {
+		a.done = true
+		if err := a.rows.Err(); err != nil {
+			return fmt.Errorf("read detections: %w", err)
+		}
+		return nil
+	}
+	var body sql.RawBytes
+	if err := a.rows.Scan(&a.id, &body); err != nil {
+		return fmt.Errorf("read a detection: %w", err)
+	}
+	a.digest = digest(body)
+	return nil
+}
+
+func (a *accepted) match(want string) error {
+	if a.digest != want {
+		return fmt.Errorf("detection %s is not what was accepted: %s, the audit trail has %s", a.id, a.digest, want)
+	}
+	return a.advance()
+}
+
+// auditTrail recomputes the chain.
+type auditTrail struct {
+	sum  hash.Hash
+	last auditEntry
+}
+
+func (t *auditTrail) follow(rows *sql.Rows) (auditEntry, error) {
+	var (
+		e         auditEntry
+		prev, own []byte
+	)
+	if err := rows.Scan(&e.Seq, &e.DetectionID, &e.Event, &e.AtMicros, &e.Detail, &prev, &own); err != nil {
+		return e, fmt.Errorf("read an audit entry: %w", err)
+	}
+	e.Hash = auditHash(t.sum, t.last.Hash, e)
+	if e.Seq != t.last.Seq+1 || !bytes.Equal(prev, t.last.Hash[:]) || !bytes.Equal(own, e.Hash[:]) {
+		return e, fmt.Errorf("the audit trail is broken at entry %d (after %d)", e.Seq, t.last.Seq)
+	}
+	t.last = e
+	return e, nil
+}
