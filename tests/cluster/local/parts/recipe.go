@@ -29,7 +29,7 @@ func steps() []step {
 	return []step{
 		{name: "node programs", packages: []string{"./nodeinit", "./pause", "./probe", "./provisioner", "./netpol"}},
 		{name: "CoreDNS", packages: []string{"./coredns"}},
-		{name: "etcd, containerd, network plugins and metrics-server", packages: []string{"tool"}},
+		{name: "etcd, KWOK, containerd, network plugins and metrics-server", packages: []string{"tool"}},
 		{name: "Kubernetes " + KubernetesVersion, note: " (about ten minutes the first time)", packages: []string{"./kube"}, ldflags: version},
 	}
 }
