@@ -144,7 +144,7 @@ func TestImages(t *testing.T) {
 
 // The Go heap's limit follows the memory limit.
 func TestGoMemLimit(t *testing.T) {
-	for memory, want := range map[string]string{"1Gi": "858993459", "1.5Gi": "1288490188", "500M": "400000000"} {
+	for memory, want := range map[string]string{"1Gi": "858993459", "1.5Gi": "1288490188", "600M": "480000000"} {
 		rendered := mustRender(t, "values.yaml", map[string]string{"api.resources.limits.memory": memory})
 		env := get[*appsv1.Deployment](t, rendered, "Deployment/detection-api-blue").Spec.Template.Spec.Containers[0].Env
 		i := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
