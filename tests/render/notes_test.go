@@ -35,8 +35,8 @@ func TestNotes(t *testing.T) {
 	}
 	text := notes(t, map[string]any{
 		"environment": "development",
-		"secrets": map[string]any{"development": map[string]any{"create": true}},
-		"service": map[string]any{"type": "NodePort"},
+		"secrets":     map[string]any{"development": map[string]any{"create": true}},
+		"service":     map[string]any{"type": "NodePort"},
 	})
 	for _, part := range []string{"secrets.development.create is true", "takEndpoint is empty", "on any node at port"} {
 		require.Contains(t, text, part)
