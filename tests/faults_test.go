@@ -229,12 +229,16 @@ func replaced(s *stack.Stack, gone corev1.Pod) error {
 	return slotReady(s, gone.Labels["slot"])
 }
 
+// fewestPods is the least number of pods that the autoscaler of a slot keeps in production.
+const fewestPods = 3
+
+// slotReady says whether the autoscaler has given a slot its pods and all of them are ready.
 func slotReady(s *stack.Stack, slot string) error {
 	d, err := s.Kube.AppsV1().Deployments(stack.Namespace).Get(context.Background(), "detection-api-"+slot, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	if d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.ObservedGeneration != d.Generation {
+	if *d.Spec.Replicas < fewestPods || d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.ObservedGeneration != d.Generation {
 		return fmt.Errorf("slot %s has %d of %d pods ready", slot, d.Status.ReadyReplicas, *d.Spec.Replicas)
 	}
 	return nil

@@ -1,9 +1,12 @@
 package tests
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/detection-api/detection-api/tests/condition"
 	"github.com/detection-api/detection-api/tests/stack"
 )
 
@@ -36,9 +40,22 @@ func (r *productionRelease) install(t *testing.T, s *stack.Stack) error {
 			"networkPolicies.extraIngress":                 `[{"ipBlock":{"cidr":"0.0.0.0/0"}}]`,
 			"networkPolicies.takEgress.namespaceSelectors": `[{"matchLabels":{"kubernetes.io/metadata.name":"tak"}}]`,
 		}
-		r.err = upgrade(t, s, options)
+		if r.err = upgrade(t, s, options); r.err != nil {
+			return
+		}
+		r.err = slotsReady(t.Context(), s)
 	})
 	return r.err
+}
+
+// slotsReady waits until both slots have their pods: Helm waits for the one that a Deployment starts with, and the autoscaler
+// brings the others.
+func slotsReady(ctx context.Context, s *stack.Stack) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	return condition.Await(ctx, "the pods of both slots", time.Second, func(context.Context) error {
+		return errors.Join(slotReady(s, "blue"), slotReady(s, "green"))
+	})
 }
 
 // runReadme runs a marked block of README.md as a user would: in the repository's root, with the cluster's kubeconfig.
@@ -61,7 +78,7 @@ func runReadme(t *testing.T, s *stack.Stack, name string) error {
 func helmOptions(s *stack.Stack) *helm.Options {
 	return &helm.Options{
 		KubectlOptions: kubectlOptions(s), Logger: logger.Discard,
-		ExtraArgs: map[string][]string{"upgrade": {"--reuse-values", "--wait", "--timeout", "5m"}},
+		ExtraArgs: map[string][]string{"upgrade": {"--reset-then-reuse-values", "--wait", "--timeout", "5m"}},
 	}
 }
 
@@ -86,7 +103,7 @@ func TestInstall(t *testing.T) {
 	for _, slot := range []string{"blue", "green"} {
 		deployment, err := s.Kube.AppsV1().Deployments(stack.Namespace).Get(ctx, "detection-api-"+slot, metav1.GetOptions{})
 		require.NoError(t, err)
-		require.Equal(t, int32(3), deployment.Status.ReadyReplicas, "ready pods of slot %s", slot)
+		require.GreaterOrEqual(t, deployment.Status.ReadyReplicas, int32(fewestPods), "ready pods of slot %s", slot)
 	}
 	store, err := s.Kube.AppsV1().StatefulSets(stack.Namespace).Get(ctx, "detection-api-store", metav1.GetOptions{})
 	require.NoError(t, err)

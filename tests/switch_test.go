@@ -114,7 +114,8 @@ func TestPromotionRefused(t *testing.T) {
 		values map[string]string // what is deployed to the idle slot first
 		want   []string          // what the refusal must contain
 	}{
-		{"too small", map[string]string{"slots." + idle + ".replicas": "1"}, []string{"detection-api-" + idle, "3", "replicas=3"}},
+		{"cold", map[string]string{"slots." + idle + ".replicas": "0"}, []string{"detection-api-" + idle, "replicas=3"}},
+		{"too small", map[string]string{"slots." + idle + ".autoscaling": "false", "slots." + idle + ".replicas": "1"}, []string{"detection-api-" + idle, "3", "replicas=3"}},
 		{"not ready", map[string]string{"slots." + idle + ".image.tag": "no-such-image"}, []string{"detection-api-" + idle, "rollout status"}},
 	}
 	for _, tt := range tests {
@@ -122,7 +123,7 @@ func TestPromotionRefused(t *testing.T) {
 			t.Cleanup(func() { restoreIdle(t, s, idle) })
 			deploy := helmOptions(s)
 			deploy.SetValues = tt.values
-			deploy.ExtraArgs = map[string][]string{"upgrade": {"--reuse-values"}} // the point is that it does not become ready
+			deploy.ExtraArgs = map[string][]string{"upgrade": {"--reset-then-reuse-values"}} // the point is that it does not become ready
 			require.NoError(t, upgrade(t, s, deploy))
 			switching := helmOptions(s)
 			switching.SetValues = map[string]string{"activeSlot": idle}
@@ -136,9 +137,13 @@ func TestPromotionRefused(t *testing.T) {
 	}
 }
 
-// restoreIdle puts the idle slot back to what the README installs.
+// restoreIdle puts the idle slot back to what the README installs, and waits for its pods.
 func restoreIdle(t *testing.T, s *stack.Stack, idle string) {
 	options := helmOptions(s)
-	options.SetValues = map[string]string{"slots." + idle + ".replicas": "3", "slots." + idle + ".image.tag": ""}
-	require.NoError(t, helm.UpgradeContextE(t, context.WithoutCancel(t.Context()), options, s.Repository.Path("charts", "detection-api"), stack.Release))
+	options.SetValues = map[string]string{
+		"slots." + idle + ".replicas": "3", "slots." + idle + ".image.tag": "", "slots." + idle + ".autoscaling": "true",
+	}
+	ctx := context.WithoutCancel(t.Context())
+	require.NoError(t, helm.UpgradeContextE(t, ctx, options, s.Repository.Path("charts", "detection-api"), stack.Release))
+	require.NoError(t, slotsReady(ctx, s))
 }

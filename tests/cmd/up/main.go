@@ -148,8 +148,8 @@ Try it:
 Look around, switch the slots, switch back:
   export KUBECONFIG=%s PATH=$PWD/build/bin:$PATH
   kubectl -n %s get pods
-  helm upgrade %s charts/detection-api -n %s --reuse-values --set activeSlot=green
-  helm upgrade %s charts/detection-api -n %s --reuse-values --set activeSlot=blue
+  helm upgrade %s charts/detection-api -n %s --reset-then-reuse-values --set activeSlot=green
+  helm upgrade %s charts/detection-api -n %s --reset-then-reuse-values --set activeSlot=blue
 
 Stop it and remove everything:
   make down
