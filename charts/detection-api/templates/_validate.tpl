@@ -8,6 +8,8 @@
 {{- include "detection-api.validatePods" . -}}
 {{- include "detection-api.validateService" . -}}
 {{- include "detection-api.validateSecrets" . -}}
+{{- include "detection-api.validateRoutes" . -}}
+{{- include "detection-api.validateSignatures" . -}}
 {{- end }}
 
 {{- define "detection-api.validateSlots" -}}
@@ -120,5 +122,25 @@
   {{- if not (hasKey .sealed (first .known.keys)) -}}
     {{- fail (printf "%s has no ciphertext under the key %s, which the pods need: kubeseal --raw --namespace %s --name %s --from-file=FILE prints it" $value (first .known.keys) .root.Release.Namespace .known.name) -}}
   {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "detection-api.validateRoutes" -}}
+{{- $values := .Values -}}
+{{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled is true but httpRoute.parentRefs is empty: name the Gateway, for instance [{name: public, namespace: gateway-system}]" -}}
+{{- end -}}
+{{- $certificate := $values.certificate -}}
+{{- if and $certificate.enabled (not (and $values.ingress.enabled $values.ingress.tls.enabled)) -}}
+{{- fail "certificate.enabled is true but no Ingress uses the certificate: set ingress.enabled=true and ingress.tls.enabled=true, or certificate.enabled=false (an HTTPRoute gets its certificate from its Gateway)" -}}
+{{- end -}}
+{{- if and $certificate.enabled (ge (int $certificate.renewBeforeHours) (int $certificate.durationHours)) -}}
+{{- fail (printf "certificate.renewBeforeHours is %v but certificate.durationHours is %v: it must be less" $certificate.renewBeforeHours $certificate.durationHours) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "detection-api.validateSignatures" -}}
+{{- if and .Values.kyverno.enabled (not .Values.kyverno.publicKey) -}}
+{{- fail "kyverno.enabled is true but kyverno.publicKey is empty: give the public key of your signatures (--set-file kyverno.publicKey=cosign.pub), or set kyverno.enabled=false" -}}
 {{- end -}}
 {{- end }}
