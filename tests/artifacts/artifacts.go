@@ -43,11 +43,12 @@ func (r Repository) Build(elements ...string) string {
 	return r.Path(append([]string{"build"}, elements...)...)
 }
 
-// Tools builds helm and kubectl at the versions of the tests module into build/bin.
+// Tools builds helm (version 3), helm4 and kubectl at the versions of the tests module into build/bin.
 func (r Repository) Tools(ctx context.Context) error {
 	noCgo := []string{"CGO_ENABLED=0"}
 	return errors.Join(
 		r.goBuild(ctx, "tests", r.Build("bin", "helm"), "helm.sh/helm/v3/cmd/helm", noCgo, "-ldflags="+helmSettings),
+		r.goBuild(ctx, "tests", r.Build("bin", "helm4"), "helm.sh/helm/v4/cmd/helm", noCgo, "-ldflags="+helm4Settings),
 		r.goBuild(ctx, "tests", r.Build("bin", "kubectl"), "./cmd/kubectl", noCgo, "-ldflags=-s -w"),
 	)
 }
@@ -57,6 +58,9 @@ func (r Repository) Tools(ctx context.Context) error {
 const helmSettings = "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0" +
 	" -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37" +
 	" -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37"
+
+// helm4Settings are those of Helm 4, which finds the version of Kubernetes by itself.
+const helm4Settings = "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1"
 
 // Service builds the service as a static binary. The version is what `detection-api version` prints.
 func (r Repository) Service(ctx context.Context, version string) (string, error) {
@@ -72,6 +76,13 @@ func (r Repository) Service(ctx context.Context, version string) (string, error)
 func (r Repository) TestProgram(ctx context.Context, name string) (string, error) {
 	path := r.Build("bin", name)
 	return path, r.goBuild(ctx, "tests", path, "./cmd/"+name, []string{"CGO_ENABLED=0"}, "-ldflags=-s -w")
+}
+
+// ArgoSync builds the command argosync, a module of its own that asks for a newer Go than the others: the go command gets
+// it the way it gets modules.
+func (r Repository) ArgoSync(ctx context.Context) (string, error) {
+	path := r.Build("bin", "argosync")
+	return path, r.goBuild(ctx, "tests/argosync", path, ".", []string{"CGO_ENABLED=0", "GOTOOLCHAIN=go1.27.0"}, "-ldflags=-s -w")
 }
 
 func (r Repository) goBuild(ctx context.Context, module, output, pkg string, env []string, flags ...string) error {
