@@ -10,6 +10,7 @@
 {{- include "detection-api.validateSecrets" . -}}
 {{- include "detection-api.validateRoutes" . -}}
 {{- include "detection-api.validateSignatures" . -}}
+{{- include "detection-api.validateMonitoring" . -}}
 {{- end }}
 
 {{- define "detection-api.validateSlots" -}}
