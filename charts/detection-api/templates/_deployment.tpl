@@ -106,6 +106,7 @@ spec:
   replicas: {{ (get .root.Values.slots .slot).replicas }}
   {{- end }}
   revisionHistoryLimit: {{ $api.revisionHistoryLimit }}
+  minReadySeconds: {{ $api.minReadySeconds }}
   selector:
     matchLabels:
       {{- include "detection-api.selectorLabels" $labels | nindent 6 }}
