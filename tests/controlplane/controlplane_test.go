@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,11 +124,121 @@ func TestControlPlane(t *testing.T) {
 			return fmt.Errorf("not told to be without an image: %d pods", len(pods.Items))
 		})
 	})
+	t.Run("a claim gets a volume", func(t *testing.T) { claim(t, c, client) })
+	t.Run("the autoscaler follows the use", func(t *testing.T) { scale(t, c, client) })
+	t.Run("a silent zone is lost and comes back", func(t *testing.T) { loseZone(t, c, client) })
 	t.Run("a namespace is deleted with what is in it", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 		defer cancel()
 		require.NoError(t, c.DeleteNamespace(ctx, "web"))
 	})
+}
+
+// claim also shows that the control plane's own volumes go with their claims.
+func claim(t *testing.T, c *controlplane.ControlPlane, client kubernetes.Interface) {
+	require.NoError(t, c.AddStorageClass(t.Context(), "standard", true))
+	claims := client.CoreV1().PersistentVolumeClaims("web")
+	_, err := claims.Create(t.Context(), &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: "data"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	await(t, "the claim", func(ctx context.Context) error {
+		found, err := claims.Get(ctx, "data", metav1.GetOptions{})
+		if err == nil && found.Status.Phase != corev1.ClaimBound {
+			err = fmt.Errorf("the claim is %s", found.Status.Phase)
+		}
+		return err
+	})
+	require.NoError(t, claims.Delete(t.Context(), "data", metav1.DeleteOptions{}))
+	await(t, "the end of the volume", func(ctx context.Context) error {
+		volumes, err := client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
+		if err == nil && len(volumes.Items) > 0 {
+			err = fmt.Errorf("%d are left", len(volumes.Items))
+		}
+		return err
+	})
+}
+
+// scale watches an autoscaler that looks at one container.
+func scale(t *testing.T, c *controlplane.ControlPlane, client kubernetes.Interface) {
+	least, target := int32(3), int32(70)
+	_, err := client.AutoscalingV2().HorizontalPodAutoscalers("web").Create(t.Context(), &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Name: "good"},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "good"},
+			MinReplicas:    &least, MaxReplicas: 6,
+			Metrics: []autoscalingv2.MetricSpec{{
+				Type: autoscalingv2.ContainerResourceMetricSourceType,
+				ContainerResource: &autoscalingv2.ContainerResourceMetricSource{
+					Name: corev1.ResourceCPU, Container: "main",
+					Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: &target},
+				},
+			}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	usage := controlplane.Usage{Namespace: "web", Labels: map[string]string{"app": "good"}, Container: "main", CPU: "95m"}
+	require.NoError(t, c.SetUsage(t.Context(), usage))
+	began := time.Now()
+	awaitReplicas(t, client, "web", "good", 6)
+	t.Logf("scaled up after %s", time.Since(began).Round(time.Second))
+	usage.CPU = "10m"
+	require.NoError(t, c.SetUsage(t.Context(), usage))
+	began = time.Now()
+	awaitReplicas(t, client, "web", "good", 3)
+	t.Logf("scaled down after %s", time.Since(began).Round(time.Second))
+}
+
+func loseZone(t *testing.T, c *controlplane.ControlPlane, client kubernetes.Interface) {
+	nodeReady := func(want corev1.ConditionStatus) func(context.Context) error {
+		return func(ctx context.Context) error {
+			node, err := client.CoreV1().Nodes().Get(ctx, "b", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			for _, state := range node.Status.Conditions {
+				if state.Type == corev1.NodeReady && state.Status == want {
+					return nil
+				}
+			}
+			return fmt.Errorf("ready is not %s: %v", want, node.Status.Conditions)
+		}
+	}
+	require.ErrorContains(t, c.StopZone(t.Context(), "zone-x"), "zone-x")
+	require.NoError(t, c.StopZone(t.Context(), "zone-b"))
+	began := time.Now()
+	await(t, "the loss of node b", nodeReady(corev1.ConditionUnknown))
+	t.Logf("lost after %s", time.Since(began).Round(time.Second))
+	require.NoError(t, c.StartZone(t.Context(), "zone-b"))
+	await(t, "the return of node b", nodeReady(corev1.ConditionTrue))
+}
+
+// TestTwoAtOnce starts a second control plane while the first runs.
+func TestTwoAtOnce(t *testing.T) {
+	var group sync.WaitGroup
+	names := make([]string, 2)
+	for i := range names {
+		group.Go(func() {
+			c, err := controlplane.Start(t.Context(), controlplane.Options{})
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer func() { assert.NoError(t, c.Close()) }()
+			client, err := kubernetes.NewForConfig(c.Config())
+			if !assert.NoError(t, err) {
+				return
+			}
+			namespace, err := client.CoreV1().Namespaces().Get(t.Context(), "kube-system", metav1.GetOptions{})
+			assert.NoError(t, err)
+			names[i] = string(namespace.UID)
+		})
+	}
+	group.Wait()
+	require.NotEqual(t, names[0], names[1])
 }
 
 // TestNothingIsLeft closes a control plane and looks for its programs and files.
