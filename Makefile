@@ -87,8 +87,9 @@ deps: check-deps tools
 check-deps:
 	@ci/install-deps $(CHECK_PACKAGES)
 
-# helm and kubectl at the versions that the tests module names.
+# helm and kubectl at the versions that the tests module names, promtool from Debian.
 .PHONY: tools
 tools:
+	@ci/fetch-promtool
 	@[ -x $(BIN)/helm ] || echo 'building helm and kubectl from their Go modules; the first time this takes some minutes'
 	@cd tests && CGO_ENABLED=0 go run ./cmd/tools

@@ -103,17 +103,20 @@
 {{- if $backup }}
 - name: BackupOld
   severity: warning
-  {{- /* A job that has never succeeded has no time of success: then the age of the CronJob counts. */}}
+  {{- /* The store tells when the newest verified copy was taken, 0 for never. While it is away the job's last success counts, and
+         the age of the CronJob when it never had one. */}}
+  {{- $cronjob := printf "%s,cronjob=\"detection-db-backup\"" $ours }}
   expr: |-
     (time() - (
-      max(kube_cronjob_status_last_successful_time{ {{- $ours }},cronjob="detection-db-backup"})
-        or max(kube_cronjob_created{ {{- $ours }},cronjob="detection-db-backup"})
+      max(backup_last_verified_timestamp_seconds{ {{- $ours }}} > 0)
+        or max(kube_cronjob_status_last_successful_time{ {{- $cronjob }}})
+        or max(kube_cronjob_created{ {{- $cronjob }}})
     )) / 3600
   op: ">"
   threshold: {{ int64 .backupOld.hours }}
   for: {{ .backupOld.for }}
   summary: The newest verified backup is <value> h old.
-  description: No run of detection-db-backup has succeeded for more than {{ int64 .backupOld.hours }} h; a run succeeds only when its copy is verified. Look at the log of the last Job.
+  description: There is no verified backup younger than {{ int64 .backupOld.hours }} h. Look at the log of the last Job of the CronJob detection-db-backup and at its volume.
 {{- end }}
 - name: StoreUnavailable
   severity: critical
