@@ -181,7 +181,7 @@ func scale(t *testing.T, c *controlplane.ControlPlane, client kubernetes.Interfa
 		},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	usage := controlplane.Usage{Namespace: "web", Labels: map[string]string{"app": "good"}, Container: "main", CPU: "95m"}
+	usage := controlplane.Usage{Namespace: "web", Labels: map[string]string{"app": "good"}, Container: "main", CPU: "300m"}
 	require.NoError(t, c.SetUsage(t.Context(), usage))
 	began := time.Now()
 	awaitReplicas(t, client, "web", "good", 6)
