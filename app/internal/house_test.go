@@ -25,10 +25,11 @@ var house = map[string][]string{
 	"storeapi":    {"detection", "groupcommit", "geo", "sqlite"}, // sqlite in tests only: see TestSiblings
 	"httpapi":     {"detection", "geo"},
 	"relay":       {"detection", "geo"},
-	"server":      {"cot", "detection", "geo", "httpapi", "relay", "sqlite", "storeapi", "tak", "token"},
+	"backup":      {"detection", "geo", "sqlite", "storeapi"}, // above the adapters, as server is
+	"server":      {"backup", "cot", "detection", "geo", "httpapi", "relay", "sqlite", "storeapi", "tak", "token"},
 }
 
-// TestHouse holds every import against the table: geo <- detection <- adapters <- server <- cmd.
+// TestHouse holds every import against the table: geo <- detection <- adapters <- backup <- server <- cmd.
 func TestHouse(t *testing.T) {
 	for path, imports := range importsBelow(t, ".") {
 		pkg, _, _ := strings.Cut(path, "/")

@@ -29,6 +29,9 @@ func commands() []command {
 	return []command{
 		{"serve", "run the HTTP API, with a store of its own or with --store-url", runServe},
 		{"store", "run the store that the serving pods share", runStore},
+		{"backup", "take, verify, list and prune copies of the store", runBackup},
+		{"restore", "put a copy of the store back", runRestore},
+		{"check", "ask URLs and fail unless all of them answer 200", runCheck},
 		{"geolocate", "compute positions from JSON lines, without a server", runGeolocate},
 		{"token", "make a bearer token for the API", runToken},
 		{"version", "print the version", runVersion},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"strconv"
 	"time"
@@ -101,8 +100,8 @@ func checkServe(c server.ServeConfig) error {
 		return err
 	}
 	if c.StoreURL != "" {
-		if u, err := url.Parse(c.StoreURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return wrongUsage("store-url: want http://host:port, got %q", c.StoreURL)
+		if err := checkStoreURL(c.StoreURL); err != nil {
+			return err
 		}
 		if err := checkStoreToken(c.StoreToken); err != nil {
 			return err

@@ -32,7 +32,7 @@ func runStore(ctx context.Context, io streams, args []string) error {
 	if err := noArguments(fs); err != nil {
 		return err
 	}
-	cfg := server.StoreConfig{RestartGrace: *grace}
+	cfg := server.StoreConfig{RestartGrace: *grace, Version: version}
 	var err error
 	if cfg.Token, err = secret("store-token", *shared, *sharedFile); err != nil {
 		return err

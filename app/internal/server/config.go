@@ -44,7 +44,8 @@ type ServeConfig struct {
 // StoreConfig is what the store role is told.
 type StoreConfig struct {
 	Common
-	Token string
+	Token   string
+	Version string // of the program, written into the manifests of backups
 	// RestartGrace is how long leases last at least after a restart, so that pods that are alive keep their rows.
 	RestartGrace time.Duration
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/detection-api/detection-api/app/internal/backup"
 	"github.com/detection-api/detection-api/app/internal/cot"
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/geo"
@@ -82,6 +83,7 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	s.closers.push("the queue", ignoreContext(queue.Close))
 	if cfg.StoreURL == "" {
 		registerStats(registry, store, cfg.Logger)
+		registerBackup(registry, &backup.Memory{Dir: cfg.DataDir, Now: cfg.Now})
 	}
 	registerSetAside(registry, queue)
 	encoder := cot.Encoder{Stale: cfg.CoTStale}
@@ -176,9 +178,14 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	s.closers.push("the store", ignoreContext(store.Close))
 	registry := newRegistry()
 	registerStats(registry, store, cfg.Logger)
+	memory := &backup.Memory{Dir: cfg.DataDir, Now: cfg.Now}
+	registerBackup(registry, memory)
 	handler := storeapi.NewServer(storeapi.ServerOptions{
 		Store: store, Token: cfg.Token, Logger: cfg.Logger, Gatherer: registry, Ready: store.Ready,
+		Copy:     copier(store, cfg.Version),
+		Verified: func(_ context.Context, b storeapi.Backup) error { return memory.Remember(b) },
 	})
 	s.endpoint.http = httpapi.NewServer(handler, cfg.Logger)
+	s.endpoint.http.RegisterOnShutdown(store.StopCopies)
 	return nil
 }

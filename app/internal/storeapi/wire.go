@@ -69,6 +69,8 @@ func statusOf(code detection.Code) int {
 		return http.StatusUnauthorized
 	case detection.CodeNotFound:
 		return http.StatusNotFound
+	case detection.CodeConflict:
+		return http.StatusConflict
 	case detection.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case detection.CodeUnavailable:

@@ -1,0 +1,389 @@
+package backup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/backup"
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/detection/storetest"
+	"github.com/detection-api/detection-api/app/internal/sqlite"
+	"github.com/detection-api/detection-api/app/internal/storeapi"
+)
+
+const token = "a-token-of-tests"
+
+// rig is a store behind HTTP and a directory for its copies.
+type rig struct {
+	t       *testing.T
+	clock   *storetest.Clock
+	dataDir string
+	store   *sqlite.Store
+	memory  *backup.Memory
+	dir     backup.Directory
+	client  *storeapi.Client
+	said    []string
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{t: t, clock: storetest.NewClock(), dataDir: t.TempDir(), dir: backup.Directory{Path: t.TempDir()}}
+	r.open()
+	r.memory = &backup.Memory{Dir: r.dataDir, Now: r.clock.Now}
+	server := httptest.NewServer(storeapi.NewServer(storeapi.ServerOptions{
+		Store: r.store, Token: token,
+		Copy: func(ctx context.Context) (*storeapi.Copy, error) {
+			c, err := r.store.Copy(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return &storeapi.Copy{ReadCloser: c, Bytes: c.Bytes, TakenAt: c.TakenAt, Took: c.Took, Host: "store-0", Version: "1.2.3"}, nil
+		},
+		Verified: func(_ context.Context, b storeapi.Backup) error { return r.memory.Remember(b) },
+	}))
+	t.Cleanup(server.Close)
+	r.client = r.newClient(server.URL, token)
+	return r
+}
+
+func (r *rig) newClient(url, token string) *storeapi.Client {
+	r.t.Helper()
+	c, err := storeapi.NewClient(storeapi.ClientOptions{BaseURL: url, Token: token, Timeout: 10 * time.Second})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (r *rig) open() {
+	r.t.Helper()
+	var err error
+	if r.store, err = sqlite.OpenStore(r.t.Context(), sqlite.StoreOptions{Options: sqlite.Options{Dir: r.dataDir, Now: r.clock.Now}}); err != nil {
+		r.t.Fatal(err)
+	}
+	store := r.store
+	r.t.Cleanup(func() { _ = store.Close() })
+}
+
+func (r *rig) commit(from, to int) {
+	r.t.Helper()
+	if err := r.store.Commit(r.t.Context(), storetest.Records(from, to, "pod-a")); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) tell(format string, args ...any) { r.said = append(r.said, fmt.Sprintf(format, args...)) }
+
+func (r *rig) job(source backup.Source) backup.Job {
+	return backup.Job{Source: source, Directory: r.dir, Now: r.clock.Now, Progress: r.tell}
+}
+
+// run takes a copy and moves the clock on, so that the next one has another name.
+func (r *rig) run() backup.Manifest {
+	r.t.Helper()
+	m, err := r.job(backup.Remote{Client: r.client}).Run(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.clock.Advance(time.Minute)
+	return m
+}
+
+func (r *rig) restore(change func(*backup.Restore)) error {
+	o := backup.Restore{Directory: r.dir, DataDir: r.dataDir, Replace: true, Yes: true, Now: r.clock.Now, Tell: r.tell}
+	if change != nil {
+		change(&o)
+	}
+	return o.Run(r.t.Context())
+}
+
+func (r *rig) close() {
+	r.t.Helper()
+	if err := r.store.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) files() []string {
+	r.t.Helper()
+	found, err := os.ReadDir(r.dir.Path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var names []string
+	for _, f := range found {
+		names = append(names, f.Name())
+	}
+	return names
+}
+
+func (r *rig) detections() int64 {
+	r.t.Helper()
+	stats, err := r.store.Stats(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return stats.Detections
+}
+
+// flip changes one bit in the middle of a file.
+func flip(t *testing.T, path string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestThereAndBack is the restore drill: what was in the store when the copy was taken is what comes back.
+func TestThereAndBack(t *testing.T) {
+	r := newRig(t)
+	r.commit(0, 200)
+	if err := r.store.Acknowledge(t.Context(), storetest.Deliveries(0, 50, detection.Delivered, r.clock.Now())); err != nil {
+		t.Fatal(err)
+	}
+	m := r.run()
+	if m.Detections != 200 || m.Outbox != 150 || m.AuditEntries != 250 || m.Store != "store-0" || m.ServiceVersion != "1.2.3" {
+		t.Errorf("manifest %+v", m)
+	}
+	if got := r.files(); !slices.Equal(got, []string{m.Name + ".db", m.Name + ".json"}) {
+		t.Errorf("files %v", got)
+	}
+	if b, ok := r.memory.Newest(); !ok || !b.TakenAt.Equal(m.TakenAt) || b.SHA256 != m.SHA256 {
+		t.Errorf("the store knows of %+v, %v", b, ok)
+	}
+	r.commit(200, 203) // newer than the copy
+	if err := r.restore(nil); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Fatalf("restore over a live store = %v", err)
+	}
+	r.close()
+	if err := r.restore(func(o *backup.Restore) { o.Replace = false }); err == nil || !strings.Contains(err.Error(), "--replace") {
+		t.Fatalf("restore over a database = %v", err)
+	}
+	if err := r.restore(func(o *backup.Restore) { o.Yes = false }); !errors.Is(err, backup.ErrNotConfirmed) {
+		t.Fatalf("restore without yes = %v", err)
+	}
+	r.open()
+	if n := r.detections(); n != 203 {
+		t.Fatalf("after refusals there are %d detections, want 203", n)
+	}
+	r.close()
+	r.said = nil
+	if err := r.restore(nil); err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(r.said, "\n"); !strings.Contains(said, "will be lost: 3 detections and 3 audit entries") || !strings.Contains(said, "1m0s ago") {
+		t.Errorf("it said %q", said)
+	}
+	r.open()
+	if n := r.detections(); n != 200 {
+		t.Errorf("restored %d detections, want 200", n)
+	}
+	for n := range 200 {
+		if got, err := r.store.Get(t.Context(), storetest.ID(n)); err != nil || got.Detection.ID != storetest.ID(n) {
+			t.Fatalf("detection %d: %+v, %v", n, got, err)
+		}
+	}
+	r.commit(300, 301) // the chain goes on
+	if aside, _ := filepath.Glob(filepath.Join(r.dataDir, "app.db.replaced-*")); len(aside) == 0 {
+		t.Error("the old database is gone")
+	}
+}
+
+// TestDamagedCopiesAreRefused flips a bit and cuts the tail of a copy: verify, restore and list say no. The sound copy is
+// the control.
+func TestDamagedCopiesAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage func(t *testing.T, path string)
+		bad    bool
+	}{
+		{"sound", func(*testing.T, string) {}, false},
+		{"a flipped bit", flip, true},
+		{"cut", func(t *testing.T, path string) {
+			if err := os.Truncate(path, 8192); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"without its manifest", func(t *testing.T, path string) {
+			if err := os.Remove(strings.TrimSuffix(path, ".db") + ".json"); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.commit(0, 50)
+			m := r.run()
+			r.close()
+			c.damage(t, filepath.Join(r.dir.Path, m.Name+".db"))
+			e, err := r.dir.Find(m.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.dir.Verify(t.Context(), e); (err != nil) != c.bad {
+				t.Errorf("Verify = %v", err)
+			}
+			if err := r.restore(func(o *backup.Restore) { o.Name = m.Name + ".db" }); (err != nil) != c.bad {
+				t.Errorf("restore = %v", err)
+			}
+			if aside, _ := filepath.Glob(filepath.Join(r.dataDir, "app.db.replaced-*")); (len(aside) == 0) != c.bad {
+				t.Errorf("set aside: %v", aside)
+			}
+		})
+	}
+}
+
+// TestCopyUnderLoad commits through the whole job: what was acknowledged before it began is in the copy.
+func TestCopyUnderLoad(t *testing.T) {
+	r := newRig(t)
+	r.commit(0, 3000)
+	stop := make(chan struct{})
+	var acked atomic.Int64
+	var all sync.WaitGroup
+	for caller := range 4 {
+		all.Go(func() {
+			for n := 1_000_000 * (caller + 1); ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := r.store.Commit(t.Context(), storetest.Records(n, n+1, "pod-a")); err != nil {
+					t.Error(err)
+					return
+				}
+				acked.Add(1)
+			}
+		})
+	}
+	for acked.Load() < 20 { // they are under way
+	}
+	before := 3000 + acked.Load()
+	m := r.run()
+	close(stop)
+	all.Wait()
+	if m.Detections < before {
+		t.Errorf("%d were acknowledged before, the copy has %d", before, m.Detections)
+	}
+}
+
+func TestAWrongTokenGetsNothing(t *testing.T) {
+	r := newRig(t)
+	server := httptest.NewServer(storeapi.NewServer(storeapi.ServerOptions{
+		Token: token,
+		Copy: func(context.Context) (*storeapi.Copy, error) {
+			t.Error("a copy was made for a stranger")
+			return nil, errors.New("no")
+		},
+		Verified: func(context.Context, storeapi.Backup) error {
+			t.Error("a stranger was believed")
+			return nil
+		},
+	}))
+	defer server.Close()
+	c := r.newClient(server.URL, "another token")
+	if _, err := r.job(backup.Remote{Client: c}).Run(t.Context()); err == nil || detection.CodeOf(err) != detection.CodeUnauthorized {
+		t.Errorf("Run = %v, want unauthorized", err)
+	}
+	if err := c.Verified(t.Context(), storeapi.Backup{}); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("Verified = %v, want a 401", err)
+	}
+	if left := r.files(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// TestASecondJobWaits holds a copy and lets a job ask meanwhile.
+func TestASecondJobWaits(t *testing.T) {
+	r := newRig(t)
+	held, err := r.store.Copy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.job(backup.Remote{Client: r.client, Busy: time.Millisecond}).Run(t.Context())
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Errorf("the job ended while another copy was held: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	held.Close()
+	if err := <-done; err != nil {
+		t.Errorf("the job that waited: %v", err)
+	}
+}
+
+// TestABrokenTransferIsNoCopy ends the stream early, as a store that dies does, and lies about the digest.
+func TestABrokenTransferIsNoCopy(t *testing.T) {
+	for name, spoil := range map[string]func(w http.ResponseWriter){
+		"cut": func(w http.ResponseWriter) {
+			_, _ = w.Write(make([]byte, 4096))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"short": func(w http.ResponseWriter) { _, _ = w.Write(make([]byte, 4096)) },
+		"other bytes": func(w http.ResponseWriter) {
+			_, _ = w.Write(make([]byte, 8192))
+			w.Header().Set("X-Copy-Sha256", strings.Repeat("0", 64))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Trailer", "X-Copy-Sha256")
+				w.Header().Set("X-Copy-Bytes", "8192")
+				w.Header().Set("X-Copy-Taken-At", "2026-07-01T12:00:00Z")
+				spoil(w)
+			}))
+			defer server.Close()
+			if m, err := r.job(backup.Remote{Client: r.newClient(server.URL, token)}).Run(t.Context()); err == nil {
+				t.Errorf("Run = %+v", m)
+			}
+			if left := r.files(); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+func TestRunOfADataDirectory(t *testing.T) {
+	r := newRig(t)
+	r.commit(0, 20)
+	local := backup.Local{DataDir: r.dataDir, Version: "1", Now: r.clock.Now}
+	for _, running := range []bool{true, false} {
+		if !running {
+			r.close()
+		}
+		m, err := r.job(local).Run(t.Context())
+		if err != nil || m.Detections != 20 {
+			t.Errorf("running %v: %+v, %v", running, m, err)
+		}
+		if b, ok := r.memory.Newest(); !ok || b.Name != m.Name {
+			t.Errorf("running %v: the directory knows of %+v", running, b)
+		}
+		r.clock.Advance(time.Minute)
+	}
+	if _, err := r.job(backup.Local{DataDir: t.TempDir(), Now: r.clock.Now}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "no app.db") {
+		t.Errorf("Run of an empty directory = %v", err)
+	}
+}
