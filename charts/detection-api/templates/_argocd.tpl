@@ -35,10 +35,13 @@
 {{- define "detection-api.argocdClusterKinds" -}}
 {{- $values := .Values -}}
 {{- $groups := dict "core" (list "Namespace") -}}
-{{- $prometheus := $values.rbac.prometheus -}}
-{{- if and $values.rbac.create (or $values.rbac.auditViewer.enabled (and $prometheus.enabled $prometheus.clusterWide)) -}}
+{{- $viewer := $values.rbac.auditViewer -}}
+{{- if and $values.rbac.prometheus.enabled $values.rbac.prometheus.clusterWide -}}
 {{- $_ := set $groups "rbac.authorization.k8s.io" (list "ClusterRole" "ClusterRoleBinding") -}}
+{{- else if $viewer.enabled -}}
+{{- $_ := set $groups "rbac.authorization.k8s.io" (empty $viewer.subjects | ternary (list "ClusterRole") (list "ClusterRole" "ClusterRoleBinding")) -}}
 {{- end -}}
+{{- if not $values.rbac.create }}{{ $_ := unset $groups "rbac.authorization.k8s.io" }}{{ end -}}
 {{- if $values.promotion.admissionPolicy.enabled -}}
 {{- $_ := set $groups "admissionregistration.k8s.io" (list "ValidatingAdmissionPolicy" "ValidatingAdmissionPolicyBinding") -}}
 {{- end -}}
