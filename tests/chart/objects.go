@@ -24,14 +24,14 @@ import (
 // namespace than the release's has that in its key, too: Role/monitoring/scrape. Where two API groups have a kind of one
 // name, the later one's key has the group: Ingress.config.openshift.io/web.
 //
-// Kinds of Kubernetes itself are of their type, all others are *unstructured.Unstructured.
+// Kinds of Kubernetes itself are of their type, those of other API groups are *unstructured.Unstructured.
 type Objects map[string]runtime.Object
 
 // identity is what makes an object another one for an API server.
 type identity struct{ group, kind, namespace, name string }
 
 // Objects decodes the release. Decoding is strict: unknown fields, also those that differ in upper and lower case only,
-// duplicate keys, and two objects of one name are errors.
+// duplicate keys, unknown kinds of Kubernetes' own API groups, and two objects of one name are errors.
 func (r *Release) Objects() (Objects, error) {
 	decoded := decoder{namespace: r.Namespace, objects: Objects{}, seen: map[identity]string{}}
 	for _, document := range r.Documents() {
@@ -118,7 +118,7 @@ func decodeJSON(text []byte) (runtime.Object, error) {
 		return nil, fmt.Errorf("an object needs apiVersion, kind and metadata.name; this one has %q, %q, %q", about.APIVersion, about.Kind, about.Name)
 	}
 	object, err := scheme.Scheme.New(kind)
-	if runtime.IsNotRegisteredError(err) {
+	if runtime.IsNotRegisteredError(err) && !scheme.Scheme.IsGroupRegistered(kind.Group) {
 		untyped := &unstructured.Unstructured{}
 		return untyped, json.UnmarshalCaseSensitivePreserveInts(text, &untyped.Object)
 	}
