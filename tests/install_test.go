@@ -61,7 +61,7 @@ func slotsReady(ctx context.Context, s *stack.Stack) error {
 // runReadme runs a marked block of README.md as a user would: in the repository's root, with the cluster's kubeconfig.
 func runReadme(t *testing.T, s *stack.Stack, name string) error {
 	t.Helper()
-	block, err := readmeBlock(s.Repository, name)
+	block, err := s.Repository.ReadmeBlock(name)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@
 package tests
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -140,24 +139,6 @@ func installed(t *testing.T) (*stack.Stack, *detectionapi.Client) {
 	api, err := s.API(t.Context())
 	require.NoError(t, err)
 	return s, api
-}
-
-// readmeBlock returns the shell commands of README.md that follow the marker <!-- test:NAME -->.
-func readmeBlock(repository artifacts.Repository, name string) (string, error) {
-	text, err := os.ReadFile(repository.Path("README.md"))
-	if err != nil {
-		return "", err
-	}
-	_, after, found := bytes.Cut(text, []byte("<!-- test:"+name+" -->"))
-	if !found {
-		return "", fmt.Errorf("README.md has no block marked test:%s", name)
-	}
-	_, after, _ = bytes.Cut(after, []byte("```bash\n"))
-	block, _, found := bytes.Cut(after, []byte("\n```"))
-	if !found {
-		return "", fmt.Errorf("README.md: the block test:%s is no ```bash block", name)
-	}
-	return string(block), nil
 }
 
 // progress is where a test writes what it measured, so that it is seen without -v.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func anyKey() string { return strings.Repeat("A", 64) }
 func (l *lane) newNamespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: strings.NewReplacer("/", "-", "_", "-").Replace(strings.ToLower(t.Name())) + "-",
+		GenerateName: namespacePrefix(t.Name()),
 		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}}
 	namespace, err := l.kube.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
@@ -72,6 +73,12 @@ func (l *lane) newNamespace(t *testing.T) string {
 		}
 	})
 	return namespace.Name
+}
+
+// namespacePrefix makes a name of what a test is called; a suffix follows.
+func namespacePrefix(test string) string {
+	name := regexp.MustCompile("[^a-z0-9]+").ReplaceAllString(strings.ToLower(strings.TrimPrefix(test, "Test")), "-")
+	return name[:min(len(name), 50)] + "-"
 }
 
 // helm runs the release's Helm in its namespace.
@@ -90,7 +97,7 @@ func (r *release) helm(t *testing.T, args ...string) (string, error) {
 // install installs the chart with values-prod.yaml and waits until its pods are ready.
 func (r *release) install(t *testing.T, flags ...string) {
 	t.Helper()
-	args := []string{"install", releaseName, r.chart(), "--values", r.chart("values-prod.yaml"), "--wait", "--timeout", "2m"}
+	args := []string{"install", releaseName, r.chart(), "--values", r.chart("values-prod.yaml"), "--wait", "--timeout", "4m"}
 	_, err := r.helm(t, append(args, flags...)...)
 	require.NoError(t, err)
 }
@@ -98,7 +105,7 @@ func (r *release) install(t *testing.T, flags ...string) {
 // upgrade changes values as the README does, and waits.
 func (r *release) upgrade(t *testing.T, flags ...string) error {
 	t.Helper()
-	args := []string{"upgrade", releaseName, r.chart(), "--reset-then-reuse-values", "--wait", "--timeout", "2m"}
+	args := []string{"upgrade", releaseName, r.chart(), "--reset-then-reuse-values", "--wait", "--timeout", "4m"}
 	_, err := r.helm(t, append(args, flags...)...)
 	return err
 }
@@ -111,7 +118,7 @@ func (r *release) mustUpgrade(t *testing.T, flags ...string) {
 // rollback goes back to the release before.
 func (r *release) rollback(t *testing.T) error {
 	t.Helper()
-	_, err := r.helm(t, "rollback", releaseName, "--wait", "--timeout", "1m")
+	_, err := r.helm(t, "rollback", releaseName, "--wait", "--timeout", "4m")
 	return err
 }
 

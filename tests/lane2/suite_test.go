@@ -32,8 +32,8 @@ import (
 const (
 	// buildTimeout is for a first run, which builds Kubernetes, Helm and Argo CD's engine.
 	buildTimeout = 45 * time.Minute
-	// waitTimeout bounds a single wait; nothing takes this long.
-	waitTimeout  = 2 * time.Minute
+	// waitTimeout bounds a single wait; nothing takes this long unless the machine is busy.
+	waitTimeout  = 4 * time.Minute
 	pollInterval = 100 * time.Millisecond
 )
 
@@ -79,12 +79,15 @@ func (e *environment) bringUp() (*lane, error) {
 		return nil, err
 	}
 	tools, kinds := make(chan error, 1), make(chan error, 1)
-	go func() { tools <- repository.Tools(ctx) }()
+	go func() { tools <- repository.Tools(ctx); println("tools", time.Since(began).String()) }()
 	l, err := e.startLane(ctx, repository, controlplane.Options{Log: os.Stderr})
 	if err != nil {
 		return nil, errors.Join(err, <-tools)
 	}
-	go func() { kinds <- crds.Apply(ctx, l.Config(), crds.All()...) }()
+	go func() {
+		kinds <- crds.Apply(ctx, l.Config(), crds.All()...)
+		println("crds", time.Since(began).String())
+	}()
 	err = errors.Join(l.furnish(ctx), <-kinds, <-tools)
 	fmt.Fprintf(os.Stderr, "lane 2 is up after %s\n", time.Since(began).Round(100*time.Millisecond))
 	return l, err
