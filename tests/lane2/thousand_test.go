@@ -1,0 +1,101 @@
+package lane2
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/detection-api/detection-api/tests/controlplane"
+)
+
+// The size of the large cluster. The chart's own pods are among the pods.
+const (
+	manyNodes = 1000
+	manyPods  = 5000
+)
+
+// testThousandNodes installs the chart into a large, busy cluster.
+func (l *lane) testThousandNodes(t *testing.T) {
+	nodes := make([]controlplane.Node, manyNodes)
+	for i := range nodes {
+		nodes[i] = controlplane.Node{Name: fmt.Sprintf("many-%d", i), Zone: zones[i%len(zones)], Unmetered: true}
+	}
+	began := time.Now()
+	require.NoError(t, l.AddNodes(t.Context(), nodes...))
+	t.Logf("%d nodes after %s", manyNodes, time.Since(began).Round(100*time.Millisecond))
+
+	r := l.newRelease(t, "helm")
+	crowd := l.newNamespace(t)
+	began = time.Now()
+	l.crowd(t, crowd, manyPods)
+	r.install(t, "--set", "slots.blue.replicas=10")
+	r.awaitReady(t, "blue", 10)
+	t.Logf("the chart is up after %s among those that are still to come", time.Since(began).Round(100*time.Millisecond))
+	await(t, "all pods", func(ctx context.Context) error { return l.allReady(ctx, crowd, manyPods) })
+	t.Logf("%d pods after %s", manyPods, time.Since(began).Round(100*time.Millisecond))
+
+	counts := r.perZone(t, activePods)
+	for _, zone := range zones {
+		require.GreaterOrEqual(t, counts[zone], 3, "10 pods over three zones: %v", counts)
+	}
+	began = time.Now()
+	r.mustUpgrade(t, "--set", "activeSlot=green,slots.green.replicas=10")
+	t.Logf("promoted after %s", time.Since(began).Round(100*time.Millisecond))
+	require.NoError(t, l.Err(), "no program of the control plane has ended")
+}
+
+// crowd makes Deployments of many small pods.
+func (l *lane) crowd(t *testing.T, namespace string, pods int32) {
+	t.Helper()
+	const deployments = 10
+	for i := range deployments {
+		replicas, labels := pods/deployments, map[string]string{"app": fmt.Sprintf("crowd-%d", i)}
+		_, err := l.kube.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Name: labels["app"]},
+			Spec: appsv1.DeploymentSpec{
+				Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: smallPod()},
+			},
+		}, metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+}
+
+// smallPod is what a namespace with the restricted standard takes.
+func smallPod() corev1.PodSpec {
+	yes, no := true, false
+	return corev1.PodSpec{
+		AutomountServiceAccountToken: &no,
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers: []corev1.Container{{
+			Name: "main", Image: "crowd:1",
+			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+			Resources:       corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}},
+		}},
+	}
+}
+
+// allReady is content when the Deployments of a namespace have so many ready pods.
+func (l *lane) allReady(ctx context.Context, namespace string, want int32) error {
+	list, err := l.kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	ready := int32(0)
+	for _, deployment := range list.Items {
+		ready += deployment.Status.ReadyReplicas
+	}
+	if ready < want {
+		return fmt.Errorf("%d of %d are ready", ready, want)
+	}
+	return nil
+}
