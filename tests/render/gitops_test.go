@@ -99,11 +99,10 @@ func TestProjectPermitsTheReleaseOnly(t *testing.T) {
 	t.Parallel()
 	signed := map[string]any{"kyverno.enabled": true, "kyverno.publicKey": signingKey}
 	sealed := map[string]any{"secrets.jwt.sealed": map[string]any{"secret_key": "AgB"}}
-	platform := []string{"values-prod.yaml", "values-platform.yaml"}
 	for name, o := range map[string]chart.Options{
 		"defaults":      {},
 		"development":   {ValuesFiles: []string{"values-dev.yaml"}},
-		"platform":      {ValuesFiles: platform, Set: with(sealed, signed)},
+		"platform":      {ValuesFiles: layers(platformFile), Set: with(sealed, signed)},
 		"audit viewers": {Set: map[string]any{"rbac.auditViewer.enabled": true, "rbac.auditViewer.subjects": []any{map[string]any{"kind": "Group", "name": "audit"}}}},
 		"cluster roles": {Set: map[string]any{"rbac.prometheus.clusterWide": true}},
 		"no roles":      {Set: map[string]any{"rbac.create": false, "rbac.auditViewer.enabled": true}},

@@ -55,8 +55,8 @@ func TestRoles(t *testing.T) {
 		can, cannot []string
 	}{
 		{"detection-api-app",
-			[]string{"get core/secrets:jwt-signing-key", "get core/secrets:store-credentials", "get core/secrets:tak-server-credentials", "get core/persistentvolumeclaims:detection-data-pvc", "list core/pods"},
-			[]string{"list core/secrets", "get core/secrets:registry-credentials", "get core/configmaps:other", "update core/configmaps:other", "get core/pods/log", "create core/pods/exec"}},
+			[]string{"get core/secrets:jwt-signing-key", "get core/secrets:store-credentials", "get core/secrets:tak-server-credentials", "get core/persistentvolumeclaims:detection-data-pvc", "get core/configmaps", "list core/pods"},
+			[]string{"list core/secrets", "get core/secrets:registry-credentials", "list core/configmaps", "update core/configmaps", "get core/pods/log", "create core/pods/exec"}},
 		{"detection-api-deployer",
 			[]string{"patch apps/deployments", "patch core/services", "create core/secrets", "update core/secrets", "list core/secrets", "get core/namespaces:detection-system", "get core/pods/log", "watch apps/replicasets"},
 			[]string{"get core/namespaces:default", "patch core/namespaces:detection-system", "patch core/secrets", "create core/pods/exec", "create core/pods/portforward", "create core/serviceaccounts/token", "get rbac.authorization.k8s.io/roles", "create rbac.authorization.k8s.io/rolebindings", "patch policies.kyverno.io/namespacedimagevalidatingpolicies", "deletecollection core/pods", "create core/pods/ephemeralcontainers"}},
@@ -111,8 +111,8 @@ func dangerous(rule rbacv1.PolicyRule) string {
 
 // No role has a wildcard, and none can give itself or anybody else more than it has.
 func TestRolesCannotWiden(t *testing.T) {
-	for _, file := range append(slices.Clone(valuesFiles), "values-platform.yaml") {
-		rules := roleRules(rendered(t, chart.Options{ValuesFiles: []string{file}, Set: allRoles}))
+	for _, file := range append(slices.Clone(valuesFiles), platformFile) {
+		rules := roleRules(rendered(t, chart.Options{ValuesFiles: layers(file), Set: allRoles}))
 		require.Len(t, rules, 6, file)
 		for name, list := range rules {
 			for _, rule := range list {
@@ -141,7 +141,7 @@ func TestDeployerCanDeploy(t *testing.T) {
 		"defaults":    {},
 		"production":  {ValuesFiles: []string{"values-prod.yaml"}, Set: sealed},
 		"development": {ValuesFiles: []string{"values-dev.yaml"}},
-		"platform":    {ValuesFiles: []string{"values-prod.yaml", "values-platform.yaml"}, Set: own},
+		"platform":    {ValuesFiles: layers(platformFile), Set: own},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules := roleRules(rendered(t, o))["detection-api-deployer"]

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,15 +9,15 @@ import (
 	"github.com/detection-api/detection-api/tests/chart"
 )
 
-// loadChart loads the chart under test.
-func loadChart(t *testing.T) *chart.Chart {
+// loadChart returns the chart under test.
+func loadChart(t *testing.T) *probedChart {
 	t.Helper()
-	loaded, err := chart.Load("../../charts/detection-api")
+	loaded, err := loadedChart()
 	require.NoError(t, err)
 	return loaded
 }
 
-// rendered renders the chart in this process and decodes it strictly.
+// rendered renders the chart with options of its own and decodes it strictly.
 func rendered(t *testing.T, o chart.Options) chart.Objects {
 	t.Helper()
 	o.Namespace = namespace
@@ -25,4 +26,15 @@ func rendered(t *testing.T, o chart.Options) chart.Objects {
 	decoded, err := release.Objects()
 	require.NoError(t, err)
 	return decoded
+}
+
+// refused wants both versions of Helm to refuse the options in one line that says want.
+func refused(t *testing.T, o chart.Options, want string) {
+	t.Helper()
+	o.Namespace = namespace
+	for _, engine := range chart.Engines() {
+		_, err := loadChart(t).Render(engine, o)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, strings.TrimSpace(err.Error()), "\n", "one line")
+	}
 }

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -109,16 +108,5 @@ func TestSecretsOfTheCluster(t *testing.T) {
 			}
 			rendered(t, o)
 		})
-	}
-}
-
-// refused wants the chart to refuse the options in one line that says want.
-func refused(t *testing.T, o chart.Options, want string) {
-	t.Helper()
-	o.Namespace = namespace
-	for _, engine := range chart.Engines() {
-		_, err := loadChart(t).Render(engine, o)
-		require.ErrorContains(t, err, want)
-		require.NotContains(t, strings.TrimSpace(err.Error()), "\n", "one line")
 	}
 }
