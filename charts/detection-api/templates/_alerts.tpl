@@ -108,7 +108,7 @@
   {{- $cronjob := printf "%s,cronjob=\"detection-db-backup\"" $ours }}
   expr: |-
     (time() - (
-      max(backup_last_verified_timestamp_seconds{ {{- $ours }}} > 0)
+      max(backup_last_verified_timestamp_seconds{ {{- $ours }}} != 0)
         or max(kube_cronjob_status_last_successful_time{ {{- $cronjob }}})
         or max(kube_cronjob_created{ {{- $cronjob }}})
     )) / 3600
