@@ -64,7 +64,7 @@ audit trail's hash chain, each detection against it. A failure leaves nothing th
 // runFlags are the flags of backup run before they are checked.
 type runFlags struct {
 	storeURL, token, tokenFile, dataDir string
-	timeout                             time.Duration
+	wait, timeout                       time.Duration
 }
 
 func runBackupRun(ctx context.Context, io streams, args []string) error {
@@ -75,6 +75,7 @@ func runBackupRun(ctx context.Context, io streams, args []string) error {
 	fs.StringVar(&f.token, "store-token", "", "`secret` shared with the store role")
 	fs.StringVar(&f.tokenFile, "store-token-file", "", "`file` with the secret shared with the store role")
 	fs.StringVar(&f.dataDir, "data-dir", "", "`directory` of app.db, without --store-url")
+	fs.DurationVar(&f.wait, "store-wait", 0, "how long a store that cannot be reached is asked again")
 	fs.DurationVar(&f.timeout, "timeout", time.Hour, "how long all of it may take")
 	if err := parse(fs, aboutBackupRun, io.out, args); err != nil {
 		return err
@@ -85,6 +86,9 @@ func runBackupRun(ctx context.Context, io streams, args []string) error {
 	dir, err := directory()
 	if err != nil {
 		return err
+	}
+	if f.timeout <= 0 || f.wait < 0 {
+		return wrongUsage("timeout and store-wait: want more than 0 and at least 0, got %v and %v", f.timeout, f.wait)
 	}
 	source, done, err := f.source()
 	if err != nil {
@@ -131,7 +135,7 @@ func (f runFlags) source() (backup.Source, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return backup.Remote{Client: client}, func() { _ = client.Close() }, nil // it has sent nothing that could be lost
+	return backup.Remote{Client: client, Wait: f.wait}, func() { _ = client.Close() }, nil // it has sent nothing that could be lost
 }
 
 func checkStoreURL(text string) error {

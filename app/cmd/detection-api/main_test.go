@@ -44,6 +44,21 @@ func TestBadUsage(t *testing.T) {
 		{"key file that is not there", nil, []string{"token", "--jwt-secret-key-file", "/none/such"}, 1, "/none/such"},
 		{"store without a token", nil, []string{"store"}, 2, "store-token"},
 		{"token for nobody", nil, []string{"token", "--jwt-secret-key", key, "--subject", ""}, 2, "subject"},
+		{"backup without a command", nil, []string{"backup"}, 2, "run, verify, list or prune"},
+		{"backup with another command", nil, []string{"backup", "burn"}, 2, `"burn"`},
+		{"backup to nowhere", nil, []string{"backup", "run", "--data-dir", "d"}, 2, "backup-dir"},
+		{"backup from nowhere", nil, []string{"backup", "run", "--backup-dir", "b"}, 2, "store-url or data-dir"},
+		{"backup with a bad URL", nil, []string{"backup", "run", "--backup-dir", "b", "--store-url", "nonsense"}, 2, `"nonsense"`},
+		{"backup without a token", nil, []string{"backup", "run", "--backup-dir", "b", "--store-url", "http://s:1"}, 2, "store-token"},
+		{"backup of an empty directory", nil, []string{"backup", "run", "--backup-dir", t.TempDir(), "--data-dir", t.TempDir()}, 1, "no app.db"},
+		{"verify nothing", nil, []string{"backup", "verify", "--backup-dir", t.TempDir()}, 1, "no copy"},
+		{"verify one and all", nil, []string{"backup", "verify", "--backup-dir", "b", "--all", "x"}, 2, "FILE or --all"},
+		{"list nowhere", nil, []string{"backup", "list"}, 2, "backup-dir"},
+		{"prune all", nil, []string{"backup", "prune", "--backup-dir", "b", "--retention-days", "0"}, 2, "retention-days"},
+		{"restore from nothing", nil, []string{"restore", "--backup-dir", t.TempDir(), "--data-dir", t.TempDir()}, 1, "no verified copy"},
+		{"restore to nowhere", nil, []string{"restore", "--backup-dir", "b"}, 2, "data-dir"},
+		{"check nothing", nil, []string{"check"}, 2, "URL"},
+		{"check nonsense", nil, []string{"check", "localhost"}, 2, `"localhost"`},
 		{"geolocate a file that is not there", nil, []string{"geolocate", "/none/such.ndjson"}, 1, "/none/such.ndjson"},
 	}
 	for _, tt := range tests {
@@ -64,7 +79,9 @@ func TestBadUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"store", "-h"}, {"geolocate", "--help"}, {"token", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"store", "-h"}, {"geolocate", "--help"}, {"token", "--help"},
+		{"backup", "--help"}, {"backup", "run", "--help"}, {"backup", "prune", "-h"}, {"restore", "--help"}, {"check", "--help"},
+	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), streams{out: &out, err: &errs}, args); code != 0 || out.Len() == 0 || errs.Len() > 0 {
 			t.Errorf("%v: code %d, %d bytes out, error %q", args, code, out.Len(), errs.String())

@@ -32,6 +32,7 @@ type rig struct {
 	store   *sqlite.Store
 	memory  *backup.Memory
 	dir     backup.Directory
+	handler http.Handler
 	client  *storeapi.Client
 	said    []string
 }
@@ -41,7 +42,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, clock: storetest.NewClock(), dataDir: t.TempDir(), dir: backup.Directory{Path: t.TempDir()}}
 	r.open()
 	r.memory = &backup.Memory{Dir: r.dataDir, Now: r.clock.Now}
-	server := httptest.NewServer(storeapi.NewServer(storeapi.ServerOptions{
+	r.handler = storeapi.NewServer(storeapi.ServerOptions{
 		Store: r.store, Token: token,
 		Copy: func(ctx context.Context) (*storeapi.Copy, error) {
 			c, err := r.store.Copy(ctx)
@@ -51,7 +52,8 @@ func newRig(t *testing.T) *rig {
 			return &storeapi.Copy{ReadCloser: c, Bytes: c.Bytes, TakenAt: c.TakenAt, Took: c.Took, Host: "store-0", Version: "1.2.3"}, nil
 		},
 		Verified: func(_ context.Context, b storeapi.Backup) error { return r.memory.Remember(b) },
-	}))
+	})
+	server := httptest.NewServer(r.handler)
 	t.Cleanup(server.Close)
 	r.client = r.newClient(server.URL, token)
 	return r
@@ -319,7 +321,7 @@ func TestASecondJobWaits(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := r.job(backup.Remote{Client: r.client, Busy: time.Millisecond}).Run(t.Context())
+		_, err := r.job(backup.Remote{Client: r.client, Pause: time.Millisecond}).Run(t.Context())
 		done <- err
 	}()
 	select {
@@ -330,6 +332,25 @@ func TestASecondJobWaits(t *testing.T) {
 	held.Close()
 	if err := <-done; err != nil {
 		t.Errorf("the job that waited: %v", err)
+	}
+}
+
+// TestAStoreThatIsAway comes up at the third attempt: who waits gets the copy, who does not gives up at once.
+func TestAStoreThatIsAway(t *testing.T) {
+	for _, wait := range []time.Duration{0, time.Minute} {
+		r := newRig(t)
+		var calls atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			if calls.Add(1) < 3 {
+				panic(http.ErrAbortHandler)
+			}
+			r.handler.ServeHTTP(w, q)
+		}))
+		defer server.Close()
+		_, err := r.job(backup.Remote{Client: r.newClient(server.URL, token), Wait: wait, Pause: time.Millisecond}).Run(t.Context())
+		if (err == nil) != (wait > 0) {
+			t.Errorf("wait %v: Run = %v after %d calls", wait, err, calls.Load())
+		}
 	}
 }
 

@@ -34,8 +34,10 @@ type Origin struct {
 // Remote is a store behind HTTP.
 type Remote struct {
 	Client *storeapi.Client
-	// Busy is the wait before a store that makes a copy for somebody else is asked again. Default 5 s.
-	Busy time.Duration
+	// Wait is how long a store that cannot be reached is asked again. Default: not at all.
+	Wait time.Duration
+	// Pause is the time between two attempts. Default 5 s.
+	Pause time.Duration
 }
 
 // Copy implements Source.
@@ -57,20 +59,24 @@ func (r Remote) Copy(ctx context.Context, path string, room func(bytes int64) er
 	return Origin{Store: c.Host, Version: c.Version, TakenAt: c.TakenAt, Took: c.Took}, err
 }
 
+// ask repeats itself while the store makes a copy for somebody else, and for some time while it is away.
 func (r Remote) ask(ctx context.Context) (*storeapi.Copy, error) {
-	wait := r.Busy
-	if wait <= 0 {
-		wait = 5 * time.Second
+	pause := r.Pause
+	if pause <= 0 {
+		pause = 5 * time.Second
 	}
+	began := time.Now()
 	for {
 		c, err := r.Client.Copy(ctx)
-		if err == nil || detection.CodeOf(err) != detection.CodeConflict {
+		code := detection.CodeOf(err)
+		again := code == detection.CodeConflict || code == detection.CodeUnavailable && time.Since(began) < r.Wait
+		if err == nil || !again {
 			return c, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(wait):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (c *Client) Copy(ctx context.Context) (*Copy, error) {
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the store for a copy: %w", err)
+		return nil, fmt.Errorf("ask the store for a copy: %w", unavailable(err))
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
