@@ -50,6 +50,7 @@ func (r Repository) Tools(ctx context.Context) error {
 		r.goBuild(ctx, "tests", r.Build("bin", "helm"), "helm.sh/helm/v3/cmd/helm", noCgo, "-ldflags="+helmSettings),
 		r.goBuild(ctx, "tests", r.Build("bin", "helm4"), "helm.sh/helm/v4/cmd/helm", noCgo, "-ldflags="+helm4Settings),
 		r.goBuild(ctx, "tests", r.Build("bin", "kubectl"), "./cmd/kubectl", noCgo, "-ldflags=-s -w"),
+		r.goBuild(ctx, "tests/linters", r.Build("bin", "kube-score"), "github.com/zegl/kube-score/cmd/kube-score", noCgo, "-ldflags=-s -w"),
 	)
 }
 
