@@ -41,10 +41,13 @@ check: check-deps tools ## the fast part, without a cluster
 	@cd tests && CGO_ENABLED=0 go vet ./...
 	@echo '== unit: app'
 	@cd app && go test $(APP_FLAGS) ./...
+	@# Once more without the cache, which does not see that it reads docs/metrics.md.
+	@cd app && go test $(APP_FLAGS) -count=1 -run TestMetricsAreDocumented ./internal/server
 	@echo '== chart: lint and generated files'
-	@for values in values.yaml values-dev.yaml values-prod.yaml; do \
-	  helm lint --strict --quiet charts/detection-api -f charts/detection-api/$$values; done
+	@for helm in helm helm4; do for values in values.yaml values-dev.yaml values-prod.yaml values-platform.yaml; do \
+	  $$helm lint --strict --quiet charts/detection-api -f charts/detection-api/$$values; done; done
 	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs -check ../charts/detection-api
+	@cd tests && CGO_ENABLED=0 go run ./cmd/images -check ../charts/detection-api
 	@echo '== unit and render: tests'
 	@cd tests && CGO_ENABLED=0 go test -short -count=1 ./...
 
@@ -63,6 +66,7 @@ image: check-deps ## build/images/detection-api-$(VERSION).tar: an archive for d
 .PHONY: verify
 verify: tools ## regenerate what is generated and fail when that changes a file
 	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs ../charts/detection-api
+	@cd tests && CGO_ENABLED=0 go run ./cmd/images -write ../charts/detection-api
 	@cd app && go mod tidy -diff && cd ../tests && go mod tidy -diff
 	@git diff --exit-code -- charts
 
@@ -91,5 +95,5 @@ check-deps:
 .PHONY: tools
 tools:
 	@ci/fetch-promtool
-	@[ -x $(BIN)/helm ] || echo 'building helm and kubectl from their Go modules; the first time this takes some minutes'
+	@[ -x $(BIN)/helm ] || echo 'building helm, kubectl and kube-score from their Go modules; the first time this takes some minutes'
 	@cd tests && CGO_ENABLED=0 go run ./cmd/tools

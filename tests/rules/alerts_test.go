@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
+
+	"github.com/detection-api/detection-api/tests/chart"
 )
 
 // The seven alerts of the design with its severities, thresholds and times; everything else is in a group of its own.
@@ -198,4 +200,23 @@ func TestGrafanaRoutes(t *testing.T) {
 	require.Len(t, file.Policies[0].Routes, 1)
 	require.Equal(t, "detection-critical", file.Policies[0].Routes[0].Receiver)
 	require.Equal(t, [][]string{{"severity", "=", "critical"}}, file.Policies[0].Routes[0].ObjectMatchers)
+}
+
+// Texts in ConfigMaps are no YAML to Helm: both versions have to write the same one.
+func TestBothVersionsOfHelmWriteTheSameTexts(t *testing.T) {
+	loaded, err := loadedChart()
+	require.NoError(t, err)
+	options := chart.Options{Namespace: namespace, ValuesFiles: []string{"values-prod.yaml", "values-platform.yaml"}}
+	three, err := loaded.Render(chart.Helm3, options)
+	require.NoError(t, err)
+	four, err := loaded.Render(chart.Helm4, options)
+	require.NoError(t, err)
+	before, err := three.Objects()
+	require.NoError(t, err)
+	after, err := four.Objects()
+	require.NoError(t, err)
+	require.Equal(t, before.Keys(), after.Keys())
+	for key, object := range before {
+		require.Equal(t, object, after[key], key)
+	}
 }

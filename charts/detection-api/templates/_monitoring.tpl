@@ -60,7 +60,8 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* A ConfigMap with one dashboard, or nothing. Its name holds the namespace of the release, because Grafana's may be shared.
+{{/* A ConfigMap with one dashboard, or nothing. `|-`, as in all these ConfigMaps: Helm 3 cuts the newline off the end of a document
+     and Helm 4 does not, so that `|` would mean another text with either. Its name holds the namespace of the release, because Grafana's may be shared.
      Input: root, dashboard (name of the file). */}}
 {{- define "detection-api.dashboard" -}}
 {{- $values := .root.Values.monitoring.grafana -}}
@@ -71,8 +72,8 @@ metadata:
   {{- include "detection-api.readerMetadata" (dict "root" .root "name" (printf "%s-dashboard-%s" .root.Release.Namespace .dashboard)
       "namespace" $values.namespace "label" $values.dashboards.label "annotations" (dict "grafana_folder" $values.dashboards.folder)) | nindent 2 }}
 data:
-  {{ .dashboard }}.json: |
-    {{- .root.Files.Get (printf "dashboards/%s.json" .dashboard) | nindent 4 }}
+  {{ .dashboard }}.json: |-
+    {{- .root.Files.Get (printf "dashboards/%s.json" .dashboard) | trim | nindent 4 }}
 {{- end }}
 {{- end }}
 
