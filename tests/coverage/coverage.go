@@ -5,12 +5,14 @@
 // templates give the same bytes as before, on the same lines, and each call is counted. A Profile may be used by many
 // renders at once; [Profile.Report] tells what none of them took.
 //
+// A range over a list or dict that the template writes out is never empty, so that way is none.
 // What an action decides by itself (default, ternary, and, or) is no branch here; package mutation asks about those.
 package coverage
 
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,13 +84,28 @@ func (p *Profile) instrument(f *source.File) string {
 			call := p.call(f, arm.Header, way(f, block, arm))
 			insertions = append(insertions, insertion{arm.Start, call.between(arm.Header.TrimRight)})
 		}
-		if !block.HasElse() && block.Keyword != "define" && block.Keyword != "block" {
+		if !block.HasElse() && mayFallThrough(f, block) {
 			call := p.call(f, block.Arms[0].Header, otherwise(f, block))
 			insertions = append(insertions, insertion{block.Close.Start, call.inElse(block.Close.TrimLeft)})
 		}
 	}
 	slices.SortStableFunc(insertions, func(a, b insertion) int { return a.at - b.at })
 	return insert(f.Text, insertions)
+}
+
+// mayFallThrough says whether execution can take no arm of a block.
+func mayFallThrough(f *source.File, b source.Block) bool {
+	return b.Keyword != "define" && b.Keyword != "block" && !fixedRange(f.Body(b.Arms[0].Header))
+}
+
+// fixedRange says whether the header of a block is that of a range over a list or dict that is written out.
+func fixedRange(header string) bool {
+	parentheses := regexp.MustCompile(`\([^()]*\)`)
+	for parentheses.MatchString(header) {
+		header = parentheses.ReplaceAllString(header, "_")
+	}
+	fixed := regexp.MustCompile(`^\s*range\s+(\$\w+\s*(,\s*\$\w+\s*)?:=\s*)?(list|dict|tuple)\s+[^|\s][^|]*$`)
+	return fixed.MatchString(header)
 }
 
 func insert(text string, insertions []insertion) string {

@@ -85,6 +85,21 @@ func TestReportNamesWhatWasNotTaken(t *testing.T) {
 	require.Contains(t, report.String(), "t:2  never: range .list: empty")
 }
 
+// What is written out is never empty; what goes through a pipeline or comes from elsewhere may be.
+func TestRangeOverWhatIsWrittenOut(t *testing.T) {
+	for text, branches := range map[string]int{
+		"{{ range list 1 2 }}{{ end }}":                          1,
+		"{{- range $k, $v := dict \"a\" (.b | not) -}}{{ end }}": 1,
+		"{{ range list }}{{ end }}":                              2,
+		"{{ range list 1 | rest }}{{ end }}":                     2,
+		"{{ range $x := listings 1 }}{{ else }}-{{ end }}":       2,
+		"{{ range list 1 }}{{ else }}never{{ end }}":             2,
+	} {
+		profile, _ := instrument(t, text)
+		require.Len(t, profile.Report(), branches, text)
+	}
+}
+
 func TestReportIsCompleteAfterAllWays(t *testing.T) {
 	profile, instrumented := instrument(t, tricky)
 	for _, d := range data {

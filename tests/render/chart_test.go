@@ -31,7 +31,7 @@ var chartDir = "../../charts/detection-api"
 func TestMain(m *testing.M) {
 	flag.StringVar(&chartDir, "chart", chartDir, "directory of the chart under test")
 	flag.Parse()
-	os.Exit(m.Run())
+	os.Exit(gate(m.Run()))
 }
 
 // valuesFiles are the ways the chart is meant to be installed with Kubernetes' own objects only.
@@ -49,7 +49,7 @@ func layers(file string) []string {
 }
 
 // loadedChart loads the chart once for all tests.
-var loadedChart = sync.OnceValues(func() (*chart.Chart, error) { return chart.Load(chartDir) })
+var loadedChart = sync.OnceValues(loadProbedChart)
 
 // options are those of a render with one values file and values as in `--set`. A value that starts with a bracket is JSON
 // (`--set-json`), the only way to write an empty list.

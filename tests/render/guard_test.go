@@ -1,29 +1,11 @@
 package render
 
 import (
-	"encoding/json"
 	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 )
-
-// renderDefine renders the one-define chart in dir and returns the define's text.
-func renderDefine(t *testing.T, dir string, input map[string]any) string {
-	t.Helper()
-	loaded, err := loader.Load(dir)
-	require.NoError(t, err)
-	values, err := chartutil.ToRenderValues(loaded, map[string]any{"input": input}, chartutil.ReleaseOptions{}, nil)
-	require.NoError(t, err)
-	rendered, err := engine.Render(loaded, values)
-	require.NoError(t, err)
-	var result struct{ Result string }
-	require.NoError(t, json.Unmarshal([]byte(rendered["one-define/templates/result.yaml"]), &result))
-	return result.Result
-}
 
 // deployment is a slot's Deployment as a cluster answers it.
 type deployment struct {

@@ -5,22 +5,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
+
+	"github.com/detection-api/detection-api/tests/chart"
 )
 
 // notes renders NOTES.txt, which `helm template` leaves out.
 func notes(t *testing.T, set map[string]any) string {
 	t.Helper()
-	loaded, err := loader.Load(chartDir)
+	release, err := loadChart(t).Render(chart.Helm4, chart.Options{Namespace: namespace, Set: set})
 	require.NoError(t, err)
-	release := chartutil.ReleaseOptions{Name: releaseName, Namespace: namespace, IsInstall: true}
-	values, err := chartutil.ToRenderValues(loaded, set, release, nil)
-	require.NoError(t, err)
-	rendered, err := engine.Render(loaded, values)
-	require.NoError(t, err)
-	return rendered["detection-api/templates/NOTES.txt"]
+	return release.Notes
 }
 
 // NOTES.txt names the active slot and the next command, for either slot.

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
+
+	"github.com/detection-api/detection-api/tests/chart"
 )
 
 // Values that contradict each other are refused with a line that names the value.
@@ -189,20 +189,19 @@ func TestSchemaValues(t *testing.T) {
 // tried without one.
 func evaluate(t *testing.T, define string, input map[string]any) string {
 	t.Helper()
-	loaded, err := loader.Load(chartDir)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	write := func(name string, content []byte) {
-		path := filepath.Join(dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, content, 0o644))
-	}
-	for _, template := range loaded.Templates {
-		if strings.HasSuffix(template.Name, ".tpl") {
-			write(template.Name, template.Data)
+	loaded := loadChart(t)
+	templates := map[string][]byte{}
+	for name := range loaded.Templates() {
+		if !strings.HasSuffix(name, ".tpl") {
+			templates[name] = nil
 		}
 	}
-	write("Chart.yaml", []byte("{apiVersion: v2, name: one-define, version: 0.0.0}"))
-	write("templates/result.yaml", fmt.Appendf(nil, `{{ dict "result" (include %q .Values.input) | toJson }}`, define))
-	return renderDefine(t, dir, input)
+	templates["templates/result.yaml"] = fmt.Appendf(nil, `{{ dict "result" (include %q .Values.input) | toJson }}`, define)
+	o := chart.Options{SkipSchema: true, Set: map[string]any{"input": input}}
+	release, err := loaded.renderWith(templates, o)
+	require.NoError(t, err)
+	require.Len(t, release.Manifests, 1)
+	var result struct{ Result string }
+	require.NoError(t, json.Unmarshal([]byte(release.Manifests[0].YAML), &result))
+	return result.Result
 }
