@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -85,7 +86,11 @@ func TestPodsAreHardened(t *testing.T) {
 		for _, account := range all[*corev1.ServiceAccount](rendered) {
 			accounts[account.Name] = account
 		}
-		require.Len(t, rendered.podTemplates(), 3)
+		want := 4 // both slots, the store, the test
+		if _, backups := rendered["CronJob/detection-db-backup"]; backups {
+			want += 3
+		}
+		require.Len(t, rendered.podTemplates(), want)
 		for owner, template := range rendered.podTemplates() {
 			spec := template.Spec
 			require.Equal(t, new(false), spec.AutomountServiceAccountToken, owner)
@@ -112,6 +117,10 @@ func TestVolumes(t *testing.T) {
 		rendered := mustRender(t, file, nil)
 		claim := get[*corev1.PersistentVolumeClaim](t, rendered, "PersistentVolumeClaim/detection-data-pvc")
 		for owner, template := range rendered.podTemplates() {
+			if app := template.Labels["app"]; app != "detection-api" && app != "detection-api-store" {
+				require.NotContains(t, fmt.Sprint(template.Spec.Volumes), claim.Name, owner)
+				continue
+			}
 			require.Len(t, template.Spec.Volumes, 1, owner)
 			volume := template.Spec.Volumes[0]
 			require.Equal(t, "/app/data", template.Spec.Containers[0].VolumeMounts[0].MountPath, owner)
@@ -234,7 +243,10 @@ func TestNoNetworkPolicyAllowsEverybody(t *testing.T) {
 			require.NotEmpty(t, peers(policy), policy.Name)
 		}
 	}
-	require.Equal(t, []string{"allow-api-to-store", "allow-dns-egress", "allow-store-from-api", "default-deny-all"}, names)
+	require.Equal(t, []string{
+		"allow-api-from-test", "allow-api-to-store", "allow-backup-to-store", "allow-dns-egress", "allow-store-from-api",
+		"allow-store-from-backup", "allow-store-from-test", "allow-test-egress", "default-deny-all",
+	}, names)
 }
 
 // peers returns both directions' peers of a policy.
