@@ -1,4 +1,4 @@
-// Command tools builds helm and kubectl, at the versions that this module names, into build/bin.
+// Command tools builds helm, helm4, kubectl and kube-score, at the versions that their modules name, into build/bin.
 package main
 
 import (
