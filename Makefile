@@ -91,7 +91,7 @@ deps: check-deps tools
 check-deps:
 	@ci/install-deps $(CHECK_PACKAGES)
 
-# helm and kubectl at the versions that the tests module names, promtool from Debian.
+# helm, helm4, kubectl and kube-score at the versions that their modules name, promtool from Debian.
 .PHONY: tools
 tools:
 	@ci/fetch-promtool
