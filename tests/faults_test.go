@@ -152,7 +152,7 @@ func queueDepth(t *testing.T, s *stack.Stack, want float64) error {
 	t.Helper()
 	sum := 0.0
 	for _, pod := range pods(t, s, "app=detection-api") {
-		value, err := metric(t.Context(), s, pod.Name, "offline_queue_depth")
+		value, err := metric(t.Context(), s, pod.Name, "8000", "offline_queue_depth")
 		if err != nil {
 			return err
 		}
@@ -165,8 +165,8 @@ func queueDepth(t *testing.T, s *stack.Stack, want float64) error {
 }
 
 // metric reads one metric of a pod through the API server.
-func metric(ctx context.Context, s *stack.Stack, pod, name string) (float64, error) {
-	text, err := s.Kube.CoreV1().Pods(stack.Namespace).ProxyGet("http", pod, "8000", "/metrics", nil).DoRaw(ctx)
+func metric(ctx context.Context, s *stack.Stack, pod, port, name string) (float64, error) {
+	text, err := s.Kube.CoreV1().Pods(stack.Namespace).ProxyGet("http", pod, port, "/metrics", nil).DoRaw(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("scrape %s: %w", pod, err)
 	}

@@ -19,8 +19,8 @@ import (
 
 const releaseJob = "detection-db-backup-release-"
 
-// TestBackupJobs looks at what runs, when, and what each may do.
-func TestBackupJobs(t *testing.T) {
+// TestBackupCronJobs looks at what runs, when, and what each may do.
+func TestBackupCronJobs(t *testing.T) {
 	rendered := mustRender(t, "values.yaml", nil)
 	for _, want := range []struct {
 		name, schedule string
@@ -137,8 +137,8 @@ func TestJobsAreInNoSelector(t *testing.T) {
 	}
 }
 
-// TestHelmTest looks at the pod of `helm test`.
-func TestHelmTest(t *testing.T) {
+// TestHelmTestPod looks at the pod of `helm test`.
+func TestHelmTestPod(t *testing.T) {
 	pod := get[*corev1.Pod](t, mustRender(t, "values.yaml", nil), "Pod/detection-api-test")
 	require.Equal(t, "test", pod.Annotations["helm.sh/hook"])
 	require.Equal(t, "before-hook-creation,hook-succeeded", pod.Annotations["helm.sh/hook-delete-policy"])
