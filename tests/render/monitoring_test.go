@@ -242,7 +242,7 @@ func TestLogSettings(t *testing.T) {
 		require.Contains(t, data(collector), "kubernetes-audit")
 	}
 	require.Contains(t, data("loki"), "retention_period: 72h\n")
-	require.Contains(t, data("loki"), "delete_request_store: s3\n")
+	require.Contains(t, data("loki"), "delete_request_store: s3")
 	require.Contains(t, data("grafana-datasources"), "uid: prom-1\n")
 	require.Contains(t, data("grafana-alerting"), "datasourceUid: prom-1\n")
 }
