@@ -29,7 +29,7 @@ down: ## remove what `make up` made
 	@cd tests && CGO_ENABLED=0 go run ./cmd/up -down -name $(CLUSTER_NAME)
 
 .PHONY: test
-test: check deps ## everything: unit, render, cluster
+test: check control deps ## everything: unit, render, control plane, cluster
 	@echo '== cluster'
 	@cd tests && CGO_ENABLED=0 go test -v -count=1 -p 1 -timeout 80m . ./cluster/local
 
@@ -50,6 +50,11 @@ check: check-deps tools ## the fast part, without a cluster
 	@cd tests && CGO_ENABLED=0 go run ./cmd/images -check ../charts/detection-api
 	@echo '== unit and render: tests'
 	@cd tests && CGO_ENABLED=0 go test -short -count=1 ./...
+
+.PHONY: control
+control: check-deps tools ## the chart on a real control plane whose nodes and pods are played: no root, no Docker
+	@echo '== control plane'
+	@cd tests && CGO_ENABLED=0 go test -count=1 -p 1 -parallel 6 -timeout 60m ./controlplane ./crds ./lane2
 
 .PHONY: race
 race: check-deps ## the unit tests of the service under the race detector
