@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// snapshotStepPages (1 MiB) are copied at a time, with a pause as long as the step took: callers who wait for a commit
-	// get at least half of the disk.
+	// snapshotStepPages (1 MiB) are copied at a time, with a pause of snapshotPause times as long as the step took: callers
+	// who wait for a commit get most of the disk.
 	snapshotStepPages = 256
+	snapshotPause     = 3
 	// snapshotPatience ends a copy that does not move, because SQLite answers busy to each step.
 	snapshotPatience = 30 * time.Second
 )
@@ -121,6 +122,6 @@ func stepThrough(ctx context.Context, backup *sqlite3.SQLiteBackup, bytes int64,
 		if err := room(bytes * int64(left) / int64(max(1, backup.PageCount()))); err != nil {
 			return err
 		}
-		pause.Reset(max(time.Millisecond, time.Since(began)))
+		pause.Reset(max(time.Millisecond, snapshotPause*time.Since(began)))
 	}
 }
