@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/detection-api/detection-api/tests/chart"
@@ -57,42 +58,63 @@ func (c *Chart) try(dir string, values map[string]any, checks []Check) error {
 	if len(refusals) > 0 && len(releases) > 0 || len(slices.Compact(refusals)) > 1 {
 		return fmt.Errorf("the Helm versions disagree: %q", refusals)
 	}
-	var first string
-	for i, release := range releases {
-		objects, err := release.Objects()
-		if err != nil {
+	if len(releases) == 0 {
+		return nil
+	}
+	objects, err := same(releases)
+	if err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if err := check(objects); err != nil {
 			return err
-		}
-		text, err := objects.Canonical()
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			first = text
-		} else if text != first {
-			return fmt.Errorf("the Helm versions render different objects")
-		}
-		if i > 0 {
-			continue
-		}
-		for _, check := range checks {
-			if err := check(objects); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-// renderAll renders a document with every version of Helm. A version gives a release or a refusal.
-func (c *Chart) renderAll(dir string, values map[string]any) (releases []*chart.Release, refusals []string, err error) {
-	for _, engine := range chart.Engines() {
-		release, err := c.render(engine, dir, values)
-		if err == nil {
-			releases = append(releases, release)
+// same returns the objects that all releases have in common, or an error if one has others.
+func same(releases []*chart.Release) (chart.Objects, error) {
+	var first chart.Objects
+	for _, release := range releases {
+		objects, err := release.Objects()
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = objects
 			continue
 		}
-		refusal, err := c.Refusal(err)
+		changed, err := chart.Changed(first, objects)
+		if err != nil {
+			return nil, err
+		}
+		if len(changed) > 0 {
+			return nil, fmt.Errorf("the Helm versions render different objects: %v", changed)
+		}
+	}
+	return first, nil
+}
+
+// renderAll renders a document with every version of Helm at the same time. A version gives a release or a refusal.
+func (c *Chart) renderAll(dir string, values map[string]any) (releases []*chart.Release, refusals []string, err error) {
+	file := filepath.Join(dir, "values.yaml")
+	if err := os.WriteFile(file, []byte(text(values)), 0o644); err != nil {
+		return nil, nil, err
+	}
+	engines := chart.Engines()
+	found, failures := make([]*chart.Release, len(engines)), make([]error, len(engines))
+	var all sync.WaitGroup
+	for i, engine := range engines {
+		all.Go(func() { found[i], failures[i] = c.render(engine, file) })
+	}
+	all.Wait()
+	for i, engine := range engines {
+		if failures[i] == nil {
+			releases = append(releases, found[i])
+			continue
+		}
+		refusal, err := c.Refusal(failures[i])
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", engine, err)
 		}
@@ -102,11 +124,7 @@ func (c *Chart) renderAll(dir string, values map[string]any) (releases []*chart.
 }
 
 // render renders a document as Helm reads it from a file.
-func (c *Chart) render(engine chart.Engine, dir string, values map[string]any) (*chart.Release, error) {
-	file := filepath.Join(dir, "values.yaml")
-	if err := os.WriteFile(file, []byte(document(values)), 0o644); err != nil {
-		return nil, err
-	}
+func (c *Chart) render(engine chart.Engine, file string) (*chart.Release, error) {
 	options := c.options
 	options.ValuesFiles = append(slices.Clone(options.ValuesFiles), file)
 	return c.chart.Render(engine, options)
@@ -132,11 +150,23 @@ func (c *Chart) Misspell(t testing.TB, open ...string) int {
 		if i > 0 && documents[i-1].Path == document.Path && documents[i-1].Key == document.Key {
 			continue
 		}
-		for _, engine := range chart.Engines() {
-			if _, err := c.render(engine, dir, document.Values); err == nil || !strings.Contains(err.Error(), document.Wrong) {
-				t.Errorf("%s: %s does not refuse it by name: %v", document, engine, err)
-			}
+		if err := c.refuses(dir, document); err != nil {
+			t.Errorf("%s: %v", document, err)
 		}
 	}
 	return len(documents)
+}
+
+// refuses returns an error if a version of Helm takes the document, or does not name the misspelt key.
+func (c *Chart) refuses(dir string, document Misspelling) error {
+	file := filepath.Join(dir, "values.yaml")
+	if err := os.WriteFile(file, []byte(text(document.Values)), 0o644); err != nil {
+		return err
+	}
+	for _, engine := range chart.Engines() {
+		if _, err := c.render(engine, file); err == nil || !strings.Contains(err.Error(), document.Wrong) {
+			return fmt.Errorf("%s does not refuse it by name: %v", engine, err)
+		}
+	}
+	return nil
 }

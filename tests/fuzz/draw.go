@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+	"unicode"
 
 	"pgregory.net/rapid"
 )
@@ -172,18 +174,28 @@ func (n *node) bounds(least, most string, limit int) (int, int) {
 
 func drawString(t *rapid.T, n *node) any {
 	if pattern, ok := n.keywords["pattern"].(string); ok {
-		return rapid.StringMatching(pattern).Draw(t, "pattern")
+		return rapid.StringMatching(pattern).Filter(writable).Draw(t, "pattern")
 	}
 	least, most := n.bounds("minLength", "maxLength", wordLimit)
 	fits := slices.DeleteFunc(slices.Clone(awkward), func(word string) bool {
 		length := len([]rune(word))
 		return length < least || n.keywords["maxLength"] != nil && length > most
 	})
-	free := rapid.StringN(least, most, -1)
+	free := rapid.StringOfN(rapid.Rune().Filter(unicode.IsPrint), least, most, -1)
 	if len(fits) == 0 {
 		return free.Draw(t, "string")
 	}
 	return rapid.OneOf(rapid.SampledFrom(fits), free).Draw(t, "string")
+}
+
+// words draws short strings.
+func words() *rapid.Generator[string] {
+	return rapid.StringOfN(rapid.Rune().Filter(unicode.IsPrint), 0, wordLimit, -1)
+}
+
+// writable reports whether YAML can hold a string as it is.
+func writable(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }) < 0
 }
 
 func drawInteger(t *rapid.T, n *node) any {

@@ -41,18 +41,21 @@ func Run(t rapid.TB, s *Schema, defaults map[string]any, o Options, property Pro
 		defer setFlag("rapid.checks", strconv.Itoa(o.Cases))()
 	}
 	var failed map[string]any
-	var failure error
 	defer func() {
-		if failure != nil {
-			t.Logf("kept as %s", keep(o.Kept, failed, failure))
+		if failed == nil {
+			return
 		}
+		smallest := reduce(failed, func(values map[string]any) bool {
+			return s.Validate(over(defaults, values)) == nil && property(values) != nil
+		})
+		t.Logf("kept as %s:\n%s", keep(o.Kept, smallest, property(smallest)), text(smallest))
 	}()
 	rapid.Check(t, func(t *rapid.T) {
 		values := overlays.Draw(t, "values")
 		if err := property(values); err != nil {
 			// The last one is the smallest: rapid ends with it.
-			failed, failure = values, err
-			t.Fatalf("%v\n%s", err, document(values))
+			failed = values
+			t.Fatal(err)
 		}
 	})
 }
@@ -91,22 +94,23 @@ func replay(t rapid.TB, dir string, property Property) {
 
 // keep writes a failing document to dir and returns the file's name, or why it could not.
 func keep(dir string, values map[string]any, failure error) string {
-	text := document(values)
-	file := filepath.Join(dir, fmt.Sprintf("%.6x.yaml", sha256.Sum256([]byte(text))))
-	comment := "# " + strings.ReplaceAll(strings.TrimSpace(failure.Error()), "\n", "\n# ") + "\n"
+	content := text(values)
+	file := filepath.Join(dir, fmt.Sprintf("%.6x.yaml", sha256.Sum256([]byte(content))))
+	comment := "# " + strings.ReplaceAll(strings.TrimSpace(fmt.Sprint(failure)), "\n", "\n# ") + "\n"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err.Error()
 	}
-	if err := os.WriteFile(file, []byte(comment+text), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(comment+content), 0o644); err != nil {
 		return err.Error()
 	}
 	return file
 }
 
-func document(values map[string]any) string {
-	text, err := yaml.Marshal(values)
+// text is a document as YAML.
+func text(values map[string]any) string {
+	written, err := yaml.Marshal(values)
 	if err != nil {
 		return err.Error()
 	}
-	return string(text)
+	return string(written)
 }

@@ -62,7 +62,7 @@ func LoadSchema(dir string) (*Schema, error) {
 }
 
 // Narrow makes the values at a place be drawn from a generator instead of from the schema, which cannot describe them
-// closely enough: a list of volumes, for instance, which the chart hands on to Kubernetes. The place is a definition
+// closely enough: a volume, for instance, which the chart hands on to Kubernetes. The place is a definition
 // ("#/definitions/volume") or the path of a value ("api.extraVolumes"). Drawn values must still satisfy the schema.
 func (s *Schema) Narrow(place string, values *rapid.Generator[any]) {
 	if strings.HasPrefix(place, "#/") {

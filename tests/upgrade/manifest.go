@@ -79,7 +79,7 @@ func Owners(ctx context.Context, config *rest.Config, namespace, manifest string
 	if err != nil {
 		return nil, err
 	}
-	mapper, err := access{config: config}.ToRESTMapper()
+	mapper, err := newAccess(config, namespace).ToRESTMapper()
 	if err != nil {
 		return nil, err
 	}

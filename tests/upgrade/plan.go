@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -47,35 +48,43 @@ type Plan struct {
 	// From are the released versions, To is the chart that they are upgraded to.
 	From []*Chart
 	To   *Chart
-	// Namespace makes a namespace for a row, with what has to be there before the chart, and returns its name.
+	// Namespace makes a namespace for a row, with what has to be there before the chart, and returns its name. It is called
+	// for several rows at the same time.
 	Namespace func(ctx context.Context, from *Chart, pair Pair) (string, error)
 	// Sites are what users of a version set, by version. A version of none is installed and upgraded with the defaults.
 	Sites map[string]Site
 	// Pairs are the versions of Helm; empty: Pairs().
 	Pairs []Pair
-	// Check looks at the cluster after each step, waits for what it wants to see, and returns an error if it is wrong.
+	// Check looks at the cluster after each step, waits for what it wants to see, and returns an error if it is wrong. It is
+	// called for several rows at the same time.
 	Check func(ctx context.Context, step Step) error
 
 	// connect is replaced by tests that have no cluster.
 	connect func(h Helm, config *rest.Config, namespace, release string) (client, error)
 }
 
-// Run runs every row. The matrix holds what was done even when there is an error.
+// Run runs all rows at the same time, each in its own namespace. The matrix holds what was done even when there is an error.
 func (p Plan) Run(ctx context.Context) (Matrix, error) {
 	if err := p.complete(); err != nil {
 		return nil, fmt.Errorf("upgrade plan: %w", err)
 	}
-	var matrix Matrix
-	var failures []error
+	matrix := make(Matrix, 0, len(p.From)*len(p.Pairs))
+	var rows sync.WaitGroup
 	for _, from := range p.From {
 		for _, pair := range p.Pairs {
-			row := Row{From: from.Version, To: p.To.Version, Pair: pair}
-			if err := p.run(ctx, from, &row); err != nil {
-				row.Err = fmt.Errorf("%s to %s, %s: %w", row.From, row.To, pair, err)
-				failures = append(failures, row.Err)
-			}
-			matrix = append(matrix, row)
+			matrix = append(matrix, Row{From: from.Version, To: p.To.Version, Pair: pair})
+			row := &matrix[len(matrix)-1]
+			rows.Go(func() {
+				if err := p.run(ctx, from, row); err != nil {
+					row.Err = fmt.Errorf("%s to %s, %s: %w", row.From, row.To, pair, err)
+				}
+			})
 		}
+	}
+	rows.Wait()
+	var failures []error
+	for _, row := range matrix {
+		failures = append(failures, row.Err)
 	}
 	return matrix, errors.Join(failures...)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,10 +95,10 @@ func TestRun(t *testing.T) {
 		Install:  map[string]any{"replicas": 2},
 		Upgrades: []map[string]any{{"replicas": 3}, {"replicas": nil}},
 	}}
-	seen := 0
+	var seen atomic.Int32
 	p.Check = func(_ context.Context, step Step) error {
 		require.Equal(t, "2.0.0", step.To)
-		seen++
+		seen.Add(1)
 		return nil
 	}
 	matrix, err := p.Run(t.Context())
@@ -110,7 +111,7 @@ func TestRun(t *testing.T) {
 	}
 	require.Equal(t, []string{"install", "upgrade", "upgrade 2", "rollback", "upgrade again", "upgrade again 2", "uninstall"}, names)
 	require.Equal(t, []string{"1.1.0", "2.0.0", "2.0.0", "1.1.0", "2.0.0", "2.0.0", ""}, charts)
-	require.Equal(t, 2*5+2*7, seen)
+	require.Equal(t, int32(2*5+2*7), seen.Load())
 	require.Contains(t, matrix.String(), "1.1.0  2.0.0  Helm 4  upgrade again 2")
 }
 
