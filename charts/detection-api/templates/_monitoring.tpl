@@ -48,7 +48,7 @@
      annotations (optional). */}}
 {{- define "detection-api.readerMetadata" -}}
 name: {{ .name }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "detection-api.commonLabels" .root | nindent 2 }}
   {{- with .label }}

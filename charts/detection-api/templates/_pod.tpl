@@ -18,7 +18,7 @@ securityContext:
     type: RuntimeDefault
 terminationGracePeriodSeconds: {{ .group.terminationGracePeriodSeconds }}
 {{- with .group.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .group.nodeSelector }}
 nodeSelector:
@@ -81,7 +81,7 @@ capabilities:
 - name: {{ .name }}
   valueFrom:
     secretKeyRef:
-      name: {{ .secret }}
+      name: {{ .secret | quote }}
       key: {{ .key }}
       {{- if .optional }}
       optional: true

@@ -44,7 +44,7 @@ subjects:
   - kind: {{ .kind }}
     name: {{ .name | quote }}
     {{- if eq .kind "ServiceAccount" }}
-    namespace: {{ .namespace | default $.root.Release.Namespace }}
+    namespace: {{ .namespace | default $.root.Release.Namespace | quote }}
     {{- else }}
     apiGroup: rbac.authorization.k8s.io
     {{- end }}

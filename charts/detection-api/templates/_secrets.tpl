@@ -31,7 +31,7 @@
 apiVersion: bitnami.com/v1alpha1
 kind: SealedSecret
 metadata:
-  name: {{ .name }}
+  name: {{ .name | quote }}
   namespace: {{ $.root.Release.Namespace }}
   labels:
     {{- include "detection-api.commonLabels" $.root | nindent 4 }}
@@ -64,7 +64,7 @@ spec:
 apiVersion: v1
 kind: Secret
 metadata:
-  name: {{ .name }}
+  name: {{ .name | quote }}
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "detection-api.commonLabels" .root | nindent 4 }}
