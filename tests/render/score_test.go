@@ -16,7 +16,7 @@ import (
 
 // accepted are the checks of kube-score that this chart does not follow, for which objects, and why.
 var accepted = []struct{ check, objects, reason string }{
-	{"container-image-pull-policy", "*/*", "Always would need the registry at every start of a pod, also where images are loaded into the nodes (air gap); a tag is never moved, or a digest is set"},
+	{"container-image-pull-policy", "*/*", "Always would need the registry at every start of a pod, also where images are loaded into the nodes (air gap); a released tag is not moved, and a digest can be set"},
 	{"container-ephemeral-storage-request-and-limit", "*/*", "root file systems are read-only and every emptyDir has a sizeLimit, which is what a pod is evicted for"},
 	{"container-security-context-user-group-id", "*/*", "user and group 1000 are those of the image and of the source design; the check wants them above 10000, against clashes with users of the host"},
 	{"deployment-has-host-podantiaffinity", "Deployment/detection-api-*", "two topologySpreadConstraints spread each slot over zones and nodes, without refusing the third pod on two nodes"},
