@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -286,4 +287,16 @@ func TestClusterPolicy(t *testing.T) {
 	require.Equal(t, false, verify["mutateDigest"], "Kyverno changes nothing where it only watches")
 	require.NotContains(t, keys(verify), "rekor")
 	require.Equal(t, []any{"registry"}, field(t, verify, "imageRegistryCredentials", "secrets"))
+}
+
+// A volume that Helm keeps is kept by Argo CD too, which knows Helm's annotation only when the Application is deleted.
+func TestArgoCDPrunesNoVolume(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		set := map[string]any{"store.persistence.keep": keep, "backup.persistence.keep": keep}
+		claims := chart.All[*corev1.PersistentVolumeClaim](rendered(t, chart.Options{Set: set}))
+		require.Len(t, claims, 2)
+		for _, claim := range claims {
+			require.Equal(t, keep, claim.Annotations["argocd.argoproj.io/sync-options"] == "Prune=false", claim.Name)
+		}
+	}
 }
