@@ -387,6 +387,20 @@ func TestABrokenTransferIsNoCopy(t *testing.T) {
 	}
 }
 
+// TestTwoRunsOfOneSecond take a name each.
+func TestTwoRunsOfOneSecond(t *testing.T) {
+	r := newRig(t)
+	job := r.job(backup.Local{DataDir: r.dataDir, Now: r.clock.Now})
+	for range 2 {
+		if _, err := job.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.files(); len(got) != 4 {
+		t.Errorf("files %v", got)
+	}
+}
+
 func TestRunOfADataDirectory(t *testing.T) {
 	r := newRig(t)
 	r.commit(0, 20)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Directory holds copies.
@@ -81,6 +82,27 @@ func (d Directory) Find(name string) (Entry, error) {
 		return Entry{}, fmt.Errorf("there is no verified copy in %s", d.Path)
 	}
 	return Entry{}, fmt.Errorf("there is no copy %s in %s", wanted, d.Path)
+}
+
+// reserve takes a name for a copy that is about to be made, by its manifest under its .partial name. Another run of the same
+// second, or what is left of one, keeps its own: a run that fails removes what has its name.
+func (d Directory) reserve(at time.Time) (name string, err error) {
+	for range 60 {
+		name = nameAt(at)
+		at = at.Add(time.Second)
+		if exists(d.file(name, databaseSuffix)) || exists(d.file(name, manifestSuffix)) {
+			continue
+		}
+		f, err := os.OpenFile(d.file(name, manifestSuffix+partialSuffix), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		return name, f.Close()
+	}
+	return "", errors.New("the names of a whole minute are taken")
 }
 
 // room returns an error unless so many bytes can be written.

@@ -54,13 +54,13 @@ func readManifest(path string) (Manifest, error) {
 	return m, nil
 }
 
-// write makes the manifest durable under path.
+// write makes the manifest durable under path, which is there already.
 func (m Manifest) write(path string) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,10 @@ func (j Job) Run(ctx context.Context) (Manifest, error) {
 	if err := os.MkdirAll(j.Directory.Path, 0o750); err != nil {
 		return Manifest{}, fmt.Errorf("make backup directory: %w", err)
 	}
-	name := nameAt(j.Now())
+	name, err := j.Directory.reserve(j.Now())
+	if err != nil {
+		return Manifest{}, fmt.Errorf("name the copy: %w", err)
+	}
 	m, took, err := j.take(ctx, name)
 	if err != nil {
 		removeErr := j.Directory.remove(name+databaseSuffix+partialSuffix, name+manifestSuffix+partialSuffix)
@@ -47,9 +50,6 @@ func (j Job) Run(ctx context.Context) (Manifest, error) {
 // take brings the copy and its manifest to the disk under their .partial names.
 func (j Job) take(ctx context.Context, name string) (Manifest, time.Duration, error) {
 	path := j.Directory.file(name, databaseSuffix+partialSuffix)
-	if exists(j.Directory.file(name, databaseSuffix)) {
-		return Manifest{}, 0, fmt.Errorf("%s exists already", name)
-	}
 	room := (&progress{room: j.Directory.room, tell: j.Progress, now: j.Now}).ask
 	origin, err := j.Source.Copy(ctx, path, room)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // one as long without, in turns. "x-rate" is the median of the pairs' ratios of committed rows, "x-p99" that of the slowest
 // hundredth of the commits.
 func BenchmarkCopy(b *testing.B) {
-	const rows = 100_000
+	const rows = 30_000
 	s, err := OpenStore(b.Context(), StoreOptions{Options: Options{Dir: b.TempDir()}})
 	if err != nil {
 		b.Fatal(err)
