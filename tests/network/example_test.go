@@ -39,10 +39,10 @@ spec:
 	}
 	fmt.Print(table)
 	// Output:
-	// # peers: name, namespace, labels or address, ports
-	// web       shop  app=web
-	// db        shop  app=db        5432/TCP
-	// intruder  shop  app=intruder
+	// # peers: name, ports, namespace, labels or address
+	// web                 shop  app=web
+	// db        5432/TCP  shop  app=db
+	// intruder            shop  app=intruder
 	// # allowed: from, to, port, egress granted by, ingress granted by
 	// web  -> db  5432/TCP  (no policy)  db-from-web
 	// # half open: one end grants what the other denies

@@ -90,10 +90,10 @@ func (t Table) Sources(destination string, number int32) []string {
 // half connections. What is not listed is denied.
 func (t Table) String() string {
 	var b strings.Builder
-	b.WriteString("# peers: name, namespace, labels or address, ports\n")
+	b.WriteString("# peers: name, ports, namespace, labels or address\n")
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, peer := range t.peers {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", peer.Name, peer.where(), peer.ports())
+		fmt.Fprintf(table, "%s\t%s\t%s\n", peer.Name, peer.ports(), peer.where())
 	}
 	section(table, "# allowed: from, to, port, egress granted by, ingress granted by", t.Allowed())
 	section(table, "# half open: one end grants what the other denies", t.Filter(Row.Half))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -196,8 +197,8 @@ func evaluate(t *testing.T, define string, input map[string]any) string {
 			templates[name] = nil
 		}
 	}
-	templates["templates/result.yaml"] = fmt.Appendf(nil, `{{ dict "result" (include %q .Values.input) | toJson }}`, define)
-	o := chart.Options{SkipSchema: true, Set: map[string]any{"input": input}}
+	templates["templates/result.yaml"] = fmt.Appendf(nil, `{{ dict "result" (include %q input) | toJson }}`, define)
+	o := chart.Options{SkipSchema: true, Funcs: template.FuncMap{"input": func() any { return input }}}
 	release, err := loaded.renderWith(templates, o)
 	require.NoError(t, err)
 	require.Len(t, release.Manifests, 1)
