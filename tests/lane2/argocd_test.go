@@ -178,136 +178,110 @@ func orderOf(steps []argoStep, kind, name string) int {
 	return 0
 }
 
-// TestArgoCDKeepsConfigurations goes from one generation of a slot's configuration to the next.
-func TestArgoCDKeepsConfigurations(t *testing.T) {
+// TestArgoCD lives with the chart: it heals what needs no healing, promotes, and rolls out.
+func TestArgoCD(t *testing.T) {
 	l := start(t)
-	t.Run("the old one goes when the new pods are healthy", func(t *testing.T) {
+	t.Parallel()
+	a := l.newArgoCD(t)
+	require.NoError(t, a.SetUsage(t.Context(), controlplane.Usage{Namespace: a.namespace, Container: "detection-api", CPU: load}))
+	a.sync(t, always)
+	a.scaledTo(t, "blue", 7)
+
+	before := a.snapshot(t, a.namespace)
+	a.sync(t, always)
+	require.Empty(t, before.differences(a.snapshot(t, a.namespace)), "a sync of the same state of Git writes nothing")
+	require.Equal(t, int32(7), *a.deployment(t, "blue").Spec.Replicas, "the autoscaler's count")
+
+	a.sync(t, always, "--set", "activeSlot=green")
+	require.Equal(t, "green", a.activeSlot(t))
+	require.Equal(t, []string{"Service/detection-api-service"}, before.differences(a.snapshot(t, a.namespace)), "a promotion changes one object")
+	a.testRollout(t)
+}
+
+// testRollout commits a configuration, an image and the way back to slot blue at once, which nobody should do. At no step
+// is a configuration missing or traffic sent to a slot that is not ready.
+func (a *argoCD) testRollout(t *testing.T) {
+	t.Helper()
+	first := a.configMaps(t, "")
+	require.Len(t, first, 2)
+	steps := a.sync(t, func(step argoStep) bool {
+		require.Empty(t, a.missingConfigs(t), "after step %d", step.Step)
+		if blue := a.deployment(t, "blue").Status; a.activeSlot(t) == "blue" {
+			require.Equal(t, []int32{7, 7}, []int32{blue.UpdatedReplicas, blue.ReadyReplicas})
+		}
+		return true
+	}, "--set", "config.cotStale=6m,slots.blue.image.tag=1.2.3,activeSlot=blue")
+	require.Equal(t, "blue", a.activeSlot(t))
+	second := a.configMaps(t, "")
+	require.Len(t, second, 2)
+	for _, slot := range []string{"blue", "green"} {
+		applied := orderOf(steps, "Deployment", "detection-api-"+slot)
+		require.Positive(t, applied)
+		require.Greater(t, orderOf(steps, "Service", "detection-api-service"), applied, "traffic moves last")
+		for _, name := range first {
+			require.NotContains(t, second, name)
+			require.Greater(t, orderOf(steps, "ConfigMap", name), applied, "%s is pruned last", name)
+		}
+	}
+}
+
+// TestArgoCDBrokenRollout commits all of that with an image that cannot be had.
+func TestArgoCDBrokenRollout(t *testing.T) {
+	l := start(t)
+	const broken = "config.cotStale=6m,image.tag=unpullable,activeSlot=green"
+	t.Run("traffic and configurations stay", func(t *testing.T) {
 		t.Parallel()
 		a := l.newArgoCD(t)
 		a.sync(t, always)
-		first := a.configMaps(t, "")
-		require.Len(t, first, 2)
-		steps := a.sync(t, func(step argoStep) bool {
-			require.Empty(t, a.missingConfigs(t), "after step %d", step.Step)
-			return true
-		}, "--set", "config.cotStale=6m")
-		second := a.configMaps(t, "")
-		require.Len(t, second, 2)
-		for _, name := range first {
-			require.NotContains(t, second, name)
-			require.Greater(t, orderOf(steps, "ConfigMap", name), orderOf(steps, "Deployment", "detection-api-blue"), "%s is pruned last", name)
-		}
-	})
-	t.Run("it stays while the new pods do not get ready", func(t *testing.T) {
-		t.Parallel()
-		a := l.newArgoCD(t)
-		a.brokenGeneration(t)
-		require.Empty(t, a.missingConfigs(t))
+		steps := a.sync(t, upTo(5), "--set", broken)
+		require.Equal(t, "Running", steps[len(steps)-1].Phase)
 		require.Len(t, a.configMaps(t, ""), 4)
+		require.Empty(t, a.missingConfigs(t))
+		require.Equal(t, "blue", a.activeSlot(t))
 	})
-	t.Run("control: without PruneLast pods lose their configuration", func(t *testing.T) {
+	t.Run("control: without the chart's wave and PruneLast they do not", func(t *testing.T) {
 		t.Parallel()
 		a := l.newArgoCD(t)
-		a.withoutPruneLast(t)
-		a.brokenGeneration(t)
+		a.withoutOrder(t)
+		a.sync(t, always)
+		a.sync(t, upTo(5), "--set", broken)
 		require.Len(t, a.missingConfigs(t), 2)
+		require.Equal(t, "green", a.activeSlot(t))
 	})
 }
 
-// brokenGeneration syncs a configuration, and then the next one with an image that cannot be had.
-func (a *argoCD) brokenGeneration(t *testing.T) {
-	t.Helper()
-	a.sync(t, always)
-	steps := a.sync(t, upTo(8), "--set", "config.cotStale=6m", "--set", "image.tag=unpullable")
-	require.Equal(t, "Running", steps[len(steps)-1].Phase)
-}
-
-func (a *argoCD) withoutPruneLast(t *testing.T) {
+// withoutOrder takes away what gives the sync its order.
+func (a *argoCD) withoutOrder(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile(a.application)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "- PruneLast=true")
 	require.NoError(t, os.WriteFile(a.application, bytes.ReplaceAll(text, []byte("- PruneLast=true"), nil), 0o600))
+	const prune, wave = "sync-options: PruneLast=true", `sync-wave: "1"`
 	a.edit = func(manifests string) string {
-		require.Contains(t, manifests, "sync-options: PruneLast=true")
-		return strings.ReplaceAll(manifests, "sync-options: PruneLast=true", "sync-options: PruneLast=false")
+		require.Contains(t, manifests, prune)
+		require.Contains(t, manifests, wave)
+		return strings.NewReplacer(prune, "sync-options: PruneLast=false", wave, `sync-wave: "0"`).Replace(manifests)
 	}
 }
 
-// TestArgoCDMovesTrafficLast commits a new image and the promotion at once, which nobody should do.
-func TestArgoCDMovesTrafficLast(t *testing.T) {
+// TestArgoCDCounts has something other than the chart's autoscaler set the count of a slot, and syncs again.
+func TestArgoCDCounts(t *testing.T) {
 	l := start(t)
-	t.Run("after the pods", func(t *testing.T) {
-		t.Parallel()
-		a := l.newArgoCD(t)
-		a.sync(t, always)
-		steps := a.sync(t, func(argoStep) bool {
-			if ready := a.deployment(t, "green").Status; a.activeSlot(t) == "green" {
-				require.Equal(t, ready.Replicas, ready.UpdatedReplicas)
-				require.GreaterOrEqual(t, ready.ReadyReplicas, int32(3))
-			}
-			return true
-		}, "--set", "slots.green.image.tag=1.2.3", "--set", "activeSlot=green")
-		require.Equal(t, "green", a.activeSlot(t))
-		for _, slot := range []string{"blue", "green"} {
-			require.Greater(t, orderOf(steps, "Service", "detection-api-service"), orderOf(steps, "Deployment", "detection-api-"+slot))
-		}
-	})
-	t.Run("not to pods that do not get ready", func(t *testing.T) {
-		t.Parallel()
-		a := l.newArgoCD(t)
-		a.sync(t, always)
-		a.sync(t, upTo(8), "--set", "slots.green.image.tag=unpullable", "--set", "activeSlot=green")
-		require.Equal(t, "blue", a.activeSlot(t))
-	})
-	t.Run("control: without the wave traffic moves to them", func(t *testing.T) {
-		t.Parallel()
-		a := l.newArgoCD(t)
-		a.edit = func(manifests string) string {
-			require.Contains(t, manifests, `argocd.argoproj.io/sync-wave: "1"`)
-			return strings.ReplaceAll(manifests, `argocd.argoproj.io/sync-wave: "1"`, `argocd.argoproj.io/sync-wave: "0"`)
-		}
-		a.sync(t, always)
-		a.sync(t, upTo(8), "--set", "slots.green.image.tag=unpullable", "--set", "activeSlot=green")
-		require.Equal(t, "green", a.activeSlot(t))
-	})
-}
-
-// TestArgoCDPromotes commits a promotion alone.
-func TestArgoCDPromotes(t *testing.T) {
-	l := start(t)
-	t.Parallel()
-	a := l.newArgoCD(t)
-	a.sync(t, always)
-	a.awaitReady(t, "green", 3)
-	before := a.snapshot(t, a.namespace)
-	a.sync(t, always, "--set", "activeSlot=green")
-	require.Equal(t, "green", a.activeSlot(t))
-	require.Equal(t, []string{"Service/detection-api-service"}, before.differences(a.snapshot(t, a.namespace)))
-}
-
-// TestArgoCDLeavesReplicas syncs again after the autoscaler has made a slot larger, as self-heal does.
-func TestArgoCDLeavesReplicas(t *testing.T) {
-	l := start(t)
-	tests := []struct {
-		name   string
-		values []string // of the manifests
-		ignore string   // argocd.ignoreReplicas
+	for name, test := range map[string]struct {
+		ignore string // argocd.ignoreReplicas
 		want   int32
 	}{
-		{"under the chart's autoscaler", nil, "false", 7},
-		{"with ignoreDifferences", []string{"--set", "autoscaling.enabled=false"}, "true", 7},
-		{"control: a count in Git wins", []string{"--set", "autoscaling.enabled=false"}, "false", 3},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+		"ignoreReplicas keeps it":      {"true", 7},
+		"control: without it Git wins": {"false", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := l.newArgoCD(t)
 			a.useApplication(t, "--set", "argocd.ignoreReplicas="+test.ignore)
-			require.NoError(t, a.SetUsage(t.Context(), controlplane.Usage{Namespace: a.namespace, Container: "detection-api", CPU: load}))
-			a.sync(t, always, test.values...)
+			a.sync(t, always, "--set", "autoscaling.enabled=false")
 			a.scaledTo(t, "blue", 7)
-			a.sync(t, always, test.values...)
+			a.sync(t, always, "--set", "autoscaling.enabled=false")
 			a.awaitReady(t, "blue", test.want)
 		})
 	}
