@@ -14,11 +14,15 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/detection-api/detection-api/tests/cluster/local/lock"
 	"github.com/detection-api/detection-api/tests/cluster/local/parts"
 )
 
 // startTimeout bounds a start whose programs are in the cache.
 const startTimeout = 90 * time.Second
+
+// defaultLostAfter is shorter than the 50 s of Kubernetes: tests wait for it.
+const defaultLostAfter = 20 * time.Second
 
 // Options says what control plane to start. The zero value is a good one.
 type Options struct {
@@ -34,6 +38,9 @@ type Options struct {
 	AuditPolicy string
 	// EncryptionConfiguration is the path of an EncryptionConfiguration.
 	EncryptionConfiguration string
+	// LostAfter is how long a node may be silent before Kubernetes takes it for lost, 20 s if it is 0. Nodes give a sign of
+	// life twice in that time, which with thousands of nodes is most of what the control plane does.
+	LostAfter time.Duration
 	// FeatureGates are given to every Kubernetes program.
 	FeatureGates map[string]bool
 	// ExtraAPIServerFlags and ExtraControllerManagerFlags come last, so they win over the flags given here.
@@ -44,6 +51,7 @@ type Options struct {
 type ControlPlane struct {
 	options   Options
 	directory string
+	held      *lock.Lock
 	logs      string
 	set       parts.Set
 	ports     ports
@@ -66,18 +74,16 @@ type ControlPlane struct {
 // default service account exists, the metrics API is served. When it fails nothing is left but the logs, and the error
 // says where. Building the programs, the first time, takes as long as ctx allows.
 func Start(ctx context.Context, options Options) (*ControlPlane, error) {
-	if options.Log == nil {
-		options.Log = io.Discard
-	}
+	options = options.complete()
 	set, err := ensureParts(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("programs of the control plane: %w", err)
 	}
-	directory, err := os.MkdirTemp("", "controlplane-")
+	directory, held, err := makeDirectory(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("directory of the control plane: %w", err)
 	}
-	c := &ControlPlane{options: options, directory: directory, logs: options.LogDirectory, set: set}
+	c := &ControlPlane{options: options, directory: directory, held: held, logs: options.LogDirectory, set: set}
 	c.background, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if c.logs == "" {
 		c.logs = filepath.Join(directory, "log")
@@ -89,6 +95,16 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 		return nil, errors.Join(fmt.Errorf("start control plane (logs in %s): %w", c.logs, err), c.Close())
 	}
 	return c, nil
+}
+
+func (o Options) complete() Options {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	if o.LostAfter == 0 {
+		o.LostAfter = defaultLostAfter
+	}
+	return o
 }
 
 func ensureParts(ctx context.Context, options Options) (parts.Set, error) {
@@ -138,6 +154,7 @@ func (c *ControlPlane) Close() error {
 	c.stop()
 	c.players.Wait()
 	c.programs.kill()
+	c.held.Release()
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if !c.keep {
@@ -170,6 +187,8 @@ func (c *ControlPlane) connect() error {
 	}
 	config.QPS = -1
 	c.config = config
-	c.client, err = kubernetes.NewForConfig(config)
+	compact := rest.CopyConfig(config) // thousands of nodes are listed again and again
+	compact.ContentType = "application/vnd.kubernetes.protobuf"
+	c.client, err = kubernetes.NewForConfig(compact)
 	return err
 }

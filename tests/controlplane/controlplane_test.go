@@ -31,6 +31,9 @@ const (
 // start starts a control plane whose logs are kept when the test fails.
 func start(t *testing.T, options controlplane.Options) (*controlplane.ControlPlane, kubernetes.Interface) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts a control plane")
+	}
 	options.Log = t.Output()
 	c, err := controlplane.Start(t.Context(), options)
 	require.NoError(t, err)
@@ -219,6 +222,9 @@ func loseZone(t *testing.T, c *controlplane.ControlPlane, client kubernetes.Inte
 
 // TestTwoAtOnce starts a second control plane while the first runs.
 func TestTwoAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts control planes")
+	}
 	var group sync.WaitGroup
 	names := make([]string, 2)
 	for i := range names {

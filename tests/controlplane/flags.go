@@ -61,7 +61,7 @@ func (c *ControlPlane) apiserver() program {
 	return program{"kube-apiserver", append(flags, c.options.ExtraAPIServerFlags...)}
 }
 
-// controllerManager is impatient where a test would have to wait: a silent node is lost after 20 s instead of 50, the
+// controllerManager is impatient where a test would have to wait: a silent node is lost sooner than usual, the
 // autoscaler looks every 2 s instead of 15 and at pods of any age, and scales down at once if the autoscaler's object does
 // not say otherwise.
 func (c *ControlPlane) controllerManager() program {
@@ -69,7 +69,7 @@ func (c *ControlPlane) controllerManager() program {
 		"--service-account-private-key-file="+c.file("service-account.key"), "--root-ca-file="+c.file("ca.crt"),
 		"--cluster-signing-cert-file="+c.file("ca.crt"), "--cluster-signing-key-file="+c.file("ca.key"),
 		"--use-service-account-credentials", "--kube-api-qps=500", "--kube-api-burst=1000",
-		"--node-monitor-grace-period=20s", "--node-monitor-period=2s", "--node-eviction-rate=100",
+		"--node-monitor-grace-period="+c.options.LostAfter.String(), "--node-monitor-period=2s", "--node-eviction-rate=100",
 		"--horizontal-pod-autoscaler-sync-period=2s", "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
 		"--horizontal-pod-autoscaler-cpu-initialization-period=1s", "--horizontal-pod-autoscaler-downscale-stabilization=2s",
 	)
@@ -104,6 +104,7 @@ func (c *ControlPlane) featureGates() []string {
 
 // kwok plays the nodes with the label of AddNodes. It is their kubelet, too: metrics-server asks it for each of them.
 func (c *ControlPlane) kwok() (program, error) {
+	leases := 2 * c.options.LostAfter.Seconds() // KWOK renews them after a quarter of the time
 	config := c.file("kwok.yaml")
 	if err := os.WriteFile(config, kwokConfig, 0o600); err != nil {
 		return program{}, err
@@ -113,7 +114,7 @@ func (c *ControlPlane) kwok() (program, error) {
 		"--manage-nodes-with-label-selector=" + playedLabel + "=" + playedValue,
 		"--node-ip=" + loopback, "--node-port=" + strconv.Itoa(c.ports.kwok), "--server-address=" + hostPort(c.ports.kwok),
 		"--tls-cert-file=" + c.file("kwok.crt"), "--tls-private-key-file=" + c.file("kwok.key"),
-		"--node-lease-duration-seconds=40", "--enable-crds=ClusterResourceUsage",
+		fmt.Sprintf("--node-lease-duration-seconds=%.0f", leases), "--enable-crds=ClusterResourceUsage",
 	}}, nil
 }
 

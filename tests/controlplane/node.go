@@ -69,7 +69,8 @@ func (c *ControlPlane) AddNodes(ctx context.Context, nodes ...Node) error {
 	if err != nil {
 		return fmt.Errorf("add nodes: %w", err)
 	}
-	return condition.Await(ctx, "ready nodes", 250*time.Millisecond, func(ctx context.Context) error {
+	interval := 250*time.Millisecond + time.Duration(len(nodes))*time.Millisecond // many are asked for less often
+	return condition.Await(ctx, "ready nodes", interval, func(ctx context.Context) error {
 		return c.nodesReady(ctx, names)
 	})
 }
@@ -95,7 +96,8 @@ func (c *ControlPlane) RemoveZone(ctx context.Context, zone string) error {
 }
 
 // StopZone makes the nodes of a zone fall silent, as if it had lost its power: no heartbeats, and its pods are stuck in
-// what they are. Kubernetes calls the nodes lost after 20 s.
+// what they are. Kubernetes takes the nodes for lost after
+// Options.LostAfter.
 func (c *ControlPlane) StopZone(ctx context.Context, zone string) error {
 	return c.playZone(ctx, zone, `null`)
 }

@@ -1,6 +1,6 @@
 // Package crds brings the kinds of operators into a cluster: their CustomResourceDefinitions, read at test time from the
 // Go modules that the operators are published as. Nothing of theirs is copied; what is read is pinned by version and
-// checksum.
+// checksum. Descriptions are left out: they are most of the bytes and no part of any check.
 //
 // The sets that come with the package are [SealedSecrets], [PrometheusOperator], [GatewayAPI], [CertManager], [Kyverno]
 // and [ArgoCD]. Any other operator whose module has its definitions is a [Source] more.
@@ -125,7 +125,27 @@ func (s Source) readFile(path string) ([]*unstructured.Unstructured, error) {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
 		if object.GetKind() == kind && (len(s.Names) == 0 || slices.Contains(s.Names, object.GetName())) {
+			dropDescriptions(object.Object)
 			found = append(found, object)
+		}
+	}
+}
+
+// dropDescriptions removes the texts from a definition's schemas. A field that is called description stays: its value is a
+// schema and no text. So does what is inside of values, such as defaults.
+func dropDescriptions(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, inner := range value {
+			if _, isText := inner.(string); isText && key == "description" {
+				delete(value, key)
+			} else if key != "default" && key != "example" && key != "enum" {
+				dropDescriptions(inner)
+			}
+		}
+	case []any:
+		for _, inner := range value {
+			dropDescriptions(inner)
 		}
 	}
 }

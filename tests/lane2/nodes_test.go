@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/detection-api/detection-api/tests/artifacts"
 	"github.com/detection-api/detection-api/tests/controlplane"
 )
 
@@ -32,16 +33,30 @@ func TestNodes(t *testing.T) {
 		t.Skip("needs a control plane; -short asks for the fast tests only")
 	}
 	t.Parallel()
-	shared := start(t) // for its tools
-	l, err := suite.startLane(t.Context(), shared.repository, controlplane.Options{
+	l := ownLane(t, controlplane.Options{
 		Log: os.Stderr, ExtraAPIServerFlags: []string{"--default-unreachable-toleration-seconds=2", "--default-not-ready-toleration-seconds=2"},
 	})
-	require.NoError(t, err)
 	require.NoError(t, l.furnish(t.Context()))
 	t.Run("spread", l.testSpread)
 	t.Run("drain", l.testDrain)
 	t.Run("zone loss", l.testZoneLoss)
-	t.Run("a thousand nodes", l.testThousandNodes)
+}
+
+// ownLane starts a control plane for one test.
+func ownLane(t *testing.T, options controlplane.Options) *lane {
+	t.Helper()
+	repository, err := artifacts.Find(".")
+	require.NoError(t, err)
+	require.NoError(t, repository.Tools(t.Context()))
+	l, err := suite.startLane(t.Context(), repository, options)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, l.Err(), "no program of the control plane has ended")
+		if !suite.keep {
+			require.NoError(t, l.Close())
+		}
+	})
+	return l
 }
 
 // testSpread schedules a slot over the zones, strictly and as well as it goes.
