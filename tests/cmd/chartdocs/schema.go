@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 
 	"gopkg.in/yaml.v3"
 )
@@ -59,6 +60,10 @@ func (v *value) schema() (map[string]any, error) {
 		return nil, fmt.Errorf("%s: the tag %s has no type in JSON Schema", v.path, v.node.Tag)
 	}
 	schema["type"] = kind
+	if kind == "integer" {
+		// Most whole numbers end up in a field of Kubernetes, and those are of 32 bits. A larger one needs a hint.
+		schema["maximum"] = math.MaxInt32
+	}
 	maps.Copy(schema, v.hint)
 	if kind == "array" && schema["items"] == nil || kind == "object" && schema["like"] == nil {
 		return nil, fmt.Errorf("%s: a list needs a @schema hint with items, an empty mapping one with $ref or like", v.path)
