@@ -1,14 +1,17 @@
 package lane2
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // TestQuotaHoldsTheWorstCase makes the pods of the worst case, all at once: both slots at their largest with every pod
@@ -24,8 +27,7 @@ func TestQuotaHoldsTheWorstCase(t *testing.T) {
 		_, err := l.kube.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
 		require.NoError(t, err, pod.GenerateName)
 	}
-	quota, err := l.kube.CoreV1().ResourceQuotas(namespace).Get(t.Context(), "detection-api-quota", metav1.GetOptions{})
-	require.NoError(t, err)
+	quota := l.awaitUsed(t, namespace, len(worst))
 	require.Len(t, quota.Status.Used, len(quota.Spec.Hard))
 	for name, used := range quota.Status.Used {
 		hard := quota.Spec.Hard[name]
@@ -36,12 +38,32 @@ func TestQuotaHoldsTheWorstCase(t *testing.T) {
 	}
 
 	t.Run("control: a smaller quota does not", func(t *testing.T) {
-		quota.Spec.Hard[corev1.ResourcePods] = *resource.NewQuantity(int64(len(worst)), resource.DecimalSI)
-		_, err := l.kube.CoreV1().ResourceQuotas(namespace).Update(t.Context(), quota, metav1.UpdateOptions{})
+		patch := fmt.Sprintf(`{"spec":{"hard":{"pods":"%d"}}}`, len(worst))
+		_, err := l.kube.CoreV1().ResourceQuotas(namespace).Patch(t.Context(), quota.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		require.NoError(t, err)
-		_, err = l.kube.CoreV1().Pods(namespace).Create(t.Context(), worst[0], metav1.CreateOptions{})
+		await(t, "the refusal of one more pod", func(ctx context.Context) error {
+			_, err = l.kube.CoreV1().Pods(namespace).Create(ctx, worst[0], metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err == nil {
+				return errors.New("it is admitted")
+			}
+			return nil
+		})
 		require.ErrorContains(t, err, "exceeded quota")
 	})
+}
+
+// awaitUsed waits until the quota has counted all pods at once; its controller and the admission both count.
+func (l *lane) awaitUsed(t *testing.T, namespace string, pods int) *corev1.ResourceQuota {
+	t.Helper()
+	var quota *corev1.ResourceQuota
+	await(t, "the quota to have counted", func(ctx context.Context) (err error) {
+		quota, err = l.kube.CoreV1().ResourceQuotas(namespace).Get(ctx, "detection-api-quota", metav1.GetOptions{})
+		if used := quota.Status.Used[corev1.ResourcePods]; err == nil && used.Value() != int64(pods) {
+			err = fmt.Errorf("%s pods, not %d", used.String(), pods)
+		}
+		return err
+	})
+	return quota
 }
 
 // worstCase are the pods of each object as often as they can be there at once: a slot of ten is twenty pods, ten of
