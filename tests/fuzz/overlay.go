@@ -36,7 +36,7 @@ func (s *Schema) placesBelow(part any, path []string) ([]place, error) {
 		return nil, fmt.Errorf("%s: %w", strings.Join(path, "."), err)
 	}
 	properties, _ := n.keywords["properties"].(map[string]any)
-	if len(properties) == 0 || len(path) > depthLimit {
+	if len(properties) == 0 || len(path) > depthLimit || s.narrowed(n, path) {
 		return []place{{path: path, part: part}}, nil
 	}
 	var result []place
@@ -48,6 +48,12 @@ func (s *Schema) placesBelow(part any, path []string) ([]place, error) {
 		result = append(result, below...)
 	}
 	return result, nil
+}
+
+// narrowed reports whether values at path are drawn from a generator of their own.
+func (s *Schema) narrowed(n *node, path []string) bool {
+	_, found := s.domains[strings.Join(path, ".")]
+	return found || slices.ContainsFunc(n.names, func(name string) bool { return s.domains[name] != nil })
 }
 
 // Overlays returns a generator of documents that satisfy the schema once they are laid over defaults: near them (a few
