@@ -43,48 +43,54 @@ func TestThousandNodes(t *testing.T) {
 	require.NoError(t, l.AddNodes(t.Context(), nodes...))
 	t.Logf("%d nodes after %s", manyNodes, time.Since(began).Round(100*time.Millisecond))
 
-	r := l.newRelease(t, "helm")
 	crowd := l.newNamespace(t)
 	began = time.Now()
-	l.crowd(t, crowd, manyPods)
-	r.install(t, "--set", "slots.blue.replicas=10")
-	r.awaitReady(t, "blue", 10)
-	t.Logf("the chart is up after %s among those that are still to come", time.Since(began).Round(100*time.Millisecond))
+	l.crowd(t, crowd)
 	ctx, cancel := context.WithTimeout(t.Context(), manyTimeout)
 	defer cancel()
-	require.NoError(t, condition.Await(ctx, "all pods", time.Second, func(ctx context.Context) error { return l.allReady(ctx, crowd, manyPods) }))
+	require.NoError(t, condition.Await(ctx, "all pods", time.Second, func(ctx context.Context) error { return l.crowdReady(ctx, crowd) }))
 	t.Logf("%d pods after %s", manyPods, time.Since(began).Round(100*time.Millisecond))
 
+	r := l.newRelease(t, "helm")
+	began = time.Now()
+	r.install(t, "--set", "slots.blue.replicas=10,slots.green.replicas=10")
+	r.awaitReady(t, "blue", 10)
+	t.Logf("the chart is up after %s", time.Since(began).Round(100*time.Millisecond))
 	counts := r.perZone(t, activePods)
 	for _, zone := range zones {
 		require.GreaterOrEqual(t, counts[zone], 3, "10 pods over three zones: %v", counts)
 	}
 	began = time.Now()
-	r.mustUpgrade(t, "--set", "activeSlot=green,slots.green.replicas=10")
+	r.mustUpgrade(t, "--set", "activeSlot=green")
 	t.Logf("promoted after %s", time.Since(began).Round(100*time.Millisecond))
 }
 
-// crowd makes Deployments of many small pods.
-func (l *lane) crowd(t *testing.T, namespace string, pods int32) {
+// crowd makes many small pods: most of them one on each node, as the agents of a platform are, the rest for the scheduler
+// to place.
+func (l *lane) crowd(t *testing.T, namespace string) {
 	t.Helper()
-	const deployments = 10
-	for i := range deployments {
-		replicas, labels := pods/deployments, map[string]string{"app": fmt.Sprintf("crowd-%d", i)}
-		_, err := l.kube.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
-			ObjectMeta: metav1.ObjectMeta{Name: labels["app"]},
-			Spec: appsv1.DeploymentSpec{
-				Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: smallPod()},
-			},
+	for i := range manyPods/manyNodes - 1 {
+		name := fmt.Sprintf("agent-%d", i)
+		_, err := l.kube.AppsV1().DaemonSets(namespace).Create(t.Context(), &appsv1.DaemonSet{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec:       appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}, Template: smallPod(name)},
 		}, metav1.CreateOptions{})
 		require.NoError(t, err)
 	}
+	replicas := int32(manyNodes)
+	_, err := l.kube.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "crowd"},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "crowd"}}, Template: smallPod("crowd"),
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
 }
 
 // smallPod is what a namespace with the restricted standard takes.
-func smallPod() corev1.PodSpec {
+func smallPod(app string) corev1.PodTemplateSpec {
 	yes, no := true, false
-	return corev1.PodSpec{
+	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": app}}, Spec: corev1.PodSpec{
 		AutomountServiceAccountToken: &no,
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -94,21 +100,25 @@ func smallPod() corev1.PodSpec {
 			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
 			Resources:       corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}},
 		}},
-	}
+	}}
 }
 
-// allReady is content when the Deployments of a namespace have so many ready pods.
-func (l *lane) allReady(ctx context.Context, namespace string, want int32) error {
-	list, err := l.kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
+// crowdReady is content when the crowd has all its pods, ready.
+func (l *lane) crowdReady(ctx context.Context, namespace string) error {
+	crowd, err := l.kube.AppsV1().Deployments(namespace).Get(ctx, "crowd", metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	ready := int32(0)
-	for _, deployment := range list.Items {
-		ready += deployment.Status.ReadyReplicas
+	agents, err := l.kube.AppsV1().DaemonSets(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
 	}
-	if ready < want {
-		return fmt.Errorf("%d of %d are ready", ready, want)
+	ready := crowd.Status.ReadyReplicas
+	for _, agent := range agents.Items {
+		ready += agent.Status.NumberReady
+	}
+	if ready < manyPods {
+		return fmt.Errorf("%d of %d are ready", ready, manyPods)
 	}
 	return nil
 }
