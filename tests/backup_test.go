@@ -2,12 +2,14 @@ package tests
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gruntwork-io/terratest/modules/k8s"
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -64,9 +66,18 @@ func TestBackupAtRelease(t *testing.T) {
 	})
 }
 
+// storeMetric asks the store through a port-forward: the NetworkPolicies let nobody but Prometheus, the API and the backup in.
 func storeMetric(t *testing.T, s *stack.Stack, name string) float64 {
 	t.Helper()
-	value, err := metric(t.Context(), s, "detection-api-store-0", "8081", name)
+	tunnel := k8s.NewTunnel(kubectlOptions(s), k8s.ResourceTypePod, "detection-api-store-0", 0, 8081)
+	require.NoError(t, tunnel.ForwardPortE(t))
+	defer tunnel.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+tunnel.Endpoint()+"/metrics", nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	value, err := sumOf(response.Body, name)
 	require.NoError(t, err)
 	return value
 }

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -152,7 +153,7 @@ func queueDepth(t *testing.T, s *stack.Stack, want float64) error {
 	t.Helper()
 	sum := 0.0
 	for _, pod := range pods(t, s, "app=detection-api") {
-		value, err := metric(t.Context(), s, pod.Name, "8000", "offline_queue_depth")
+		value, err := metric(t.Context(), s, pod.Name, "offline_queue_depth")
 		if err != nil {
 			return err
 		}
@@ -165,19 +166,24 @@ func queueDepth(t *testing.T, s *stack.Stack, want float64) error {
 }
 
 // metric reads one metric of a pod through the API server.
-func metric(ctx context.Context, s *stack.Stack, pod, port, name string) (float64, error) {
-	text, err := s.Kube.CoreV1().Pods(stack.Namespace).ProxyGet("http", pod, port, "/metrics", nil).DoRaw(ctx)
+func metric(ctx context.Context, s *stack.Stack, pod, name string) (float64, error) {
+	text, err := s.Kube.CoreV1().Pods(stack.Namespace).ProxyGet("http", pod, "8000", "/metrics", nil).DoRaw(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("scrape %s: %w", pod, err)
 	}
+	return sumOf(strings.NewReader(string(text)), name)
+}
+
+// sumOf adds up the samples of a gauge or counter in what a pod tells of itself.
+func sumOf(exposition io.Reader, name string) (float64, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(string(text)))
+	families, err := parser.TextToMetricFamilies(exposition)
 	if err != nil {
-		return 0, fmt.Errorf("parse the metrics of %s: %w", pod, err)
+		return 0, fmt.Errorf("parse metrics: %w", err)
 	}
 	family, ok := families[name]
 	if !ok {
-		return 0, fmt.Errorf("pod %s has no metric %s", pod, name)
+		return 0, fmt.Errorf("there is no metric %s", name)
 	}
 	sum := 0.0
 	for _, m := range family.GetMetric() {
