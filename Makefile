@@ -64,6 +64,10 @@ race: check-deps ## the unit tests of the service under the race detector
 bench: check-deps ## geolocation time, durable rows and POSTs per second beside the same disk's fdatasync rate
 	@cd app && go test $(APP_FLAGS) -run '^$$' -bench . -benchtime 2s ./internal/geo ./internal/sqlite ./internal/server
 
+.PHONY: mutation
+mutation: tools ## mistakes in the chart's templates that tests/render should notice: docs/mutation.md; N=100 tries so many
+	@cd tests && CGO_ENABLED=0 go run ./cmd/mutate -n $(or $(N),0)
+
 .PHONY: image
 image: check-deps ## build/images/detection-api-$(VERSION).tar: an archive for docker load, kind load, ctr import
 	@cd tests && CGO_ENABLED=0 go run ./cmd/image -version $(VERSION)

@@ -12,9 +12,9 @@ import (
 	"github.com/detection-api/detection-api/tests/mutation"
 )
 
-// skipped are tests that say nothing about templates: those of the schema and the documents, and those that start programs,
-// which would judge the same text again.
-const skipped = "Schema|Lint|HelmCommands|ProofsExist|ProbesAreInvisible|Score|Dashboards|Promtool"
+// skipped are tests that say nothing about templates (the schema, the documents), that start programs which would judge the
+// same text again, or that render the chart so many times that a run would take a day.
+const skipped = "Schema|Lint|HelmCommands|ProofsExist|ProbesAreInvisible|Score|Dashboards|Promtool|Fuzz|ImagesOfEverySwitch"
 
 // check returns a check that runs the compiled tests: first those that find most mistakes fast, then all others.
 func check(binary string) mutation.Check {
