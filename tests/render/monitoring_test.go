@@ -200,12 +200,13 @@ func TestGrafanaContactPoints(t *testing.T) {
 	require.NotContains(t, nobody, "policies")
 
 	const policy = "monitoring.grafana.alerting.notificationPolicy"
-	byRule := alerting(map[string]string{policy: "false"})
+	require.Len(t, alerting(map[string]string{policy: "true"})["policies"], 1)
+	byRule := alerting(nil)
 	require.NotContains(t, byRule, "policies")
 	require.Contains(t, byRule, "contactPoints")
 	first := byRule["groups"].([]any)[0].(map[string]any)["rules"].([]any)[0].(map[string]any)
 	require.Equal(t, map[string]any{"receiver": "detection-critical"}, first["notification_settings"])
-	silent := alerting(map[string]string{policy: "false", slack: "false", pagerDuty: "false"})
+	silent := alerting(map[string]string{slack: "false", pagerDuty: "false"})
 	require.NotContains(t, silent["groups"].([]any)[0].(map[string]any)["rules"].([]any)[0], "notification_settings")
 }
 

@@ -195,6 +195,11 @@ func TestGrafanaRoutes(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string][]string{"detection-critical": {"slack", "pagerduty"}, "detection-warning": {"slack"}}, receivers)
+	require.Empty(t, file.Policies, "the only policy of Grafana's organisation is replaced on request only")
+
+	values := t.TempDir() + "/policy.yaml"
+	require.NoError(t, os.WriteFile(values, []byte("monitoring: {grafana: {alerting: {notificationPolicy: true}}}\n"), 0o600))
+	file = parse[provisioning](t, text(t, rendered(t, values), "detection-system-grafana-alerting", "detection-system-alerting.yaml"))
 	require.Len(t, file.Policies, 1)
 	require.Equal(t, "detection-warning", file.Policies[0].Receiver)
 	require.Len(t, file.Policies[0].Routes, 1)
