@@ -49,16 +49,19 @@
 {{- end }}
 
 {{- define "detection-api.validateLimits" -}}
-{{- if .Values.limitRange.enabled -}}
+{{- $range := .Values.limitRange -}}
 {{- range $resource, $define := dict "cpu" "detection-api.millicores" "memory" "detection-api.bytes" -}}
-  {{- $max := get $.Values.limitRange.max $resource -}}
+  {{- $max := get $range.max $resource -}}
   {{- range $group := list "api" "store" "backup" -}}
     {{- $limit := get (get $.Values $group).resources.limits $resource -}}
-    {{- if gt (include $define $limit | int64) (include $define $max | int64) }}{{ fail (printf "%s.resources.limits.%s is %v but limitRange.max.%s is %v: no pod of it would start" $group $resource $limit $resource $max) }}{{ end -}}
+    {{- if and $range.enabled (gt (include $define $limit | int64) (include $define $max | int64)) }}{{ fail (printf "%s.resources.limits.%s is %v but limitRange.max.%s is %v: no pod of it would start" $group $resource $limit $resource $max) }}{{ end -}}
     {{- $request := get (get $.Values $group).resources.requests $resource -}}
     {{- if gt (include $define $request | int64) (include $define $limit | int64) }}{{ fail (printf "%s.resources.requests.%s is %v but its limit is %v: the request must not be more than the limit" $group $resource $request $limit) }}{{ end -}}
   {{- end -}}
-{{- end -}}
+  {{- $limit := get $range.default $resource -}}
+  {{- $request := get $range.defaultRequest $resource -}}
+  {{- if and $range.enabled (gt (include $define $limit | int64) (include $define $max | int64)) }}{{ fail (printf "limitRange.default.%s is %v but limitRange.max.%s is %v: the default must not be more than the most" $resource $limit $resource $max) }}{{ end -}}
+  {{- if and $range.enabled (gt (include $define $request | int64) (include $define $limit | int64)) }}{{ fail (printf "limitRange.defaultRequest.%s is %v but limitRange.default.%s is %v: the request must not be more than the limit" $resource $request $resource $limit) }}{{ end -}}
 {{- end -}}
 {{- end }}
 
