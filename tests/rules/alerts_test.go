@@ -88,15 +88,18 @@ type grafanaGroup struct {
 }
 
 type grafanaRule struct {
-	UID          string            `json:"uid"`
-	Title        string            `json:"title"`
-	Condition    string            `json:"condition"`
-	For          string            `json:"for"`
-	NoDataState  string            `json:"noDataState"`
-	ExecErrState string            `json:"execErrState"`
-	Data         []grafanaQuery    `json:"data"`
-	Labels       map[string]string `json:"labels"`
-	Annotations  map[string]string `json:"annotations"`
+	UID                  string            `json:"uid"`
+	Title                string            `json:"title"`
+	Condition            string            `json:"condition"`
+	For                  string            `json:"for"`
+	NoDataState          string            `json:"noDataState"`
+	ExecErrState         string            `json:"execErrState"`
+	Data                 []grafanaQuery    `json:"data"`
+	Labels               map[string]string `json:"labels"`
+	Annotations          map[string]string `json:"annotations"`
+	NotificationSettings struct {
+		Receiver string `json:"receiver"`
+	} `json:"notification_settings"`
 }
 
 type grafanaQuery struct {
@@ -195,6 +198,11 @@ func TestGrafanaRoutes(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string][]string{"detection-critical": {"slack", "pagerduty"}, "detection-warning": {"slack"}}, receivers)
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			require.Equal(t, "detection-"+rule.Labels["severity"], rule.NotificationSettings.Receiver, rule.Title)
+		}
+	}
 	require.Empty(t, file.Policies, "the only policy of Grafana's organisation is replaced on request only")
 
 	values := t.TempDir() + "/policy.yaml"
