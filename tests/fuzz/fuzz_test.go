@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/detection-api/detection-api/tests/chart"
 )
 
 func parse(t *testing.T, text string) *Schema {
@@ -241,4 +243,46 @@ func TestMisspellingsOfAnOpenSchema(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{""}, open, "the root takes any key")
 	require.NotEmpty(t, documents)
+}
+
+// broken is a small chart whose template does something wrong with its one value.
+func broken(t *testing.T, template string) *Chart {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"Chart.yaml":         "{apiVersion: v2, name: broken, version: 1.0.0}",
+		"values.yaml":        "name: a",
+		"values.schema.json": `{"type": "object", "additionalProperties": false, "properties": {"name": {"type": "string"}}}`,
+		"templates/a.yaml":   template,
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "templates"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	}
+	loaded, err := chart.Load(dir)
+	require.NoError(t, err)
+	result, err := New(loaded, chart.Options{})
+	require.NoError(t, err)
+	return result
+}
+
+// Positive controls: an unquoted value, a crash and a refusal that names nothing are found; a good template is not blamed.
+func TestBrokenChartsAreFound(t *testing.T) {
+	const object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: "
+	for template, want := range map[string]string{
+		object + "{{ .Values.name }}\n":                                            "YAML parse error|cannot unmarshal|decode",
+		object + "{{ index (dict \"a\" \"b\") .Values.name | required \"no\" }}\n": "names no value",
+		"{{ if ne .Values.name \"a\" }}{{ .Values.none.deep }}{{ end }}":           "broke instead of refusing",
+		object + "{{ .Values.name | quote }}\n":                                    "",
+	} {
+		c := broken(t, template)
+		r := &recorder{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.Run(r, Options{Cases: 60, Kept: filepath.Join(t.TempDir(), "kept")})
+		}()
+		<-done
+		require.Equal(t, want != "", r.failed, "%s\n%s", template, r.log.String())
+		require.Regexp(t, want, r.log.String())
+	}
 }

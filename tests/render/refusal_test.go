@@ -41,6 +41,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"resourceQuota.hard.limitsMemory=16Gi", "resourceQuota.hard.limitsMemory is 16Gi but the worst case needs"},
 		{"resourceQuota.hard.services=5", "resourceQuota.hard.services is 5 but this chart has 5"},
 		{"resourceQuota.hard.persistentVolumeClaims=2", "set it to at least 3"},
+		{"limitRange.default.memory=3Gi", "limitRange.default.memory is 3Gi but limitRange.max.memory is 2Gi"},
+		{"limitRange.defaultRequest.cpu=1", "limitRange.defaultRequest.cpu is 1 but limitRange.default.cpu is 500m"},
 		{"limitRange.max.cpu=500m", "api.resources.limits.cpu is 1000m but limitRange.max.cpu is 500m"},
 		{"store.resources.requests.memory=1.5Gi", "store.resources.requests.memory is 1.5Gi but its limit is 1Gi"},
 		{"secrets.development.create=true", "environment is production"},
