@@ -119,6 +119,9 @@ func TestAdmissionPolicyReadsTheStatus(t *testing.T) {
 	t.Run("no Deployment", func(t *testing.T) {
 		require.NoError(t, l.kube.AppsV1().Deployments(namespace).Delete(t.Context(), "detection-api-green", metav1.DeleteOptions{}))
 		r.awaitAnswer(t, "green", "no params found for policy binding")
+		// The API server looks for the Deployment before it asks what the change is, so nothing else changes either.
+		_, err := l.kubectl(t, namespace, "annotate", "service", "detection-api-service", "example.net/note=unrelated")
+		require.ErrorContains(t, err, "no params found for policy binding")
 	})
 }
 

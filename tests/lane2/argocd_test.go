@@ -227,6 +227,7 @@ func (a *argoCD) testRollout(t *testing.T) {
 
 // TestArgoCDBrokenRollout commits all of that with an image that cannot be had.
 func TestArgoCDBrokenRollout(t *testing.T) {
+	t.Parallel()
 	l := start(t)
 	const broken = "config.cotStale=6m,image.tag=unpullable,activeSlot=green"
 	t.Run("traffic and configurations stay", func(t *testing.T) {
@@ -267,6 +268,7 @@ func (a *argoCD) withoutOrder(t *testing.T) {
 
 // TestArgoCDCounts has something other than the chart's autoscaler set the count of a slot, and syncs again.
 func TestArgoCDCounts(t *testing.T) {
+	t.Parallel()
 	l := start(t)
 	for name, test := range map[string]struct {
 		ignore string // argocd.ignoreReplicas

@@ -103,3 +103,23 @@ func (r *release) wake(t *testing.T) {
 	require.NoError(t, err)
 	r.mustUpgrade(t, "--set", "slots.green.replicas=3")
 }
+
+// TestPromotionByHand follows the last resort of docs/runbooks/rollback.md, and Helm's way back to its own.
+func TestPromotionByHand(t *testing.T) {
+	withEachHelm(t, func(t *testing.T, r *release) {
+		r.install(t)
+		r.awaitReady(t, "green", 3)
+		_, err := r.kubectl(t, r.namespace, "patch", "service", "detection-api-service", "-p", `{"spec":{"selector":{"slot":"green"}}}`)
+		require.NoError(t, err)
+		r.mustUpgrade(t, "--set", "activeSlot=green")
+		require.Equal(t, "green", r.activeSlot(t), "the values say what was done")
+
+		back := []string{"--set", "activeSlot=blue"}
+		if r.binary == "helm4" {
+			require.ErrorContains(t, r.upgrade(t, back...), `conflict with "kubectl-patch"`)
+			back = append(back, "--force-conflicts")
+		}
+		r.mustUpgrade(t, back...)
+		require.Equal(t, "blue", r.activeSlot(t))
+	})
+}

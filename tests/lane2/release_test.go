@@ -28,6 +28,7 @@ type release struct {
 
 // withEachHelm runs a test with Helm 3 and Helm 4, each in a new namespace.
 func withEachHelm(t *testing.T, test func(t *testing.T, r *release)) {
+	t.Parallel()
 	l := start(t)
 	for _, binary := range []string{"helm", "helm4"} {
 		t.Run(binary, func(t *testing.T) {
