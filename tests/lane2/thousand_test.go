@@ -25,7 +25,7 @@ const (
 )
 
 // manyTimeout bounds the wait for all pods, also on a machine that does something else besides.
-const manyTimeout = 10 * time.Minute
+const manyTimeout = 20 * time.Minute
 
 // TestThousandNodes installs the chart into a large, busy cluster, whose nodes seldom give a sign of life.
 func TestThousandNodes(t *testing.T) {
