@@ -61,7 +61,7 @@ func (c *Chart) try(dir string, values map[string]any, checks []Check) error {
 	if len(releases) == 0 {
 		return nil
 	}
-	objects, err := same(releases)
+	objects, err := c.same(dir, releases)
 	if err != nil {
 		return err
 	}
@@ -73,27 +73,48 @@ func (c *Chart) try(dir string, values map[string]any, checks []Check) error {
 	return nil
 }
 
-// same returns the objects that all releases have in common, or an error if one has others.
-func same(releases []*chart.Release) (chart.Objects, error) {
-	var first chart.Objects
-	for _, release := range releases {
+// same returns the objects that all releases have in common, or an error if one has others. Objects with random content, such
+// as a generated password, differ in every render, so those that differ between two renders of one version do not count.
+func (c *Chart) same(dir string, releases []*chart.Release) (chart.Objects, error) {
+	first, err := releases[0].Objects()
+	if err != nil {
+		return nil, err
+	}
+	for _, release := range releases[1:] {
 		objects, err := release.Objects()
 		if err != nil {
 			return nil, err
-		}
-		if first == nil {
-			first = objects
-			continue
 		}
 		changed, err := chart.Changed(first, objects)
 		if err != nil {
 			return nil, err
 		}
+		if len(changed) == 0 {
+			continue
+		}
+		random, err := c.random(dir, first)
+		if err != nil {
+			return nil, err
+		}
+		changed = slices.DeleteFunc(changed, func(key string) bool { return slices.Contains(random, key) })
 		if len(changed) > 0 {
 			return nil, fmt.Errorf("the Helm versions render different objects: %v", changed)
 		}
 	}
 	return first, nil
+}
+
+// random returns the objects that the first version of Helm renders otherwise a second time.
+func (c *Chart) random(dir string, first chart.Objects) ([]string, error) {
+	again, err := c.render(chart.Engines()[0], filepath.Join(dir, "values.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	objects, err := again.Objects()
+	if err != nil {
+		return nil, err
+	}
+	return chart.Changed(first, objects)
 }
 
 // renderAll renders a document with every version of Helm at the same time. A version gives a release or a refusal.
