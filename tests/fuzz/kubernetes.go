@@ -144,6 +144,18 @@ func CIDRs() *rapid.Generator[any] {
 	})
 }
 
+// NetworkPolicyPeers draws peers of a NetworkPolicy.
+func NetworkPolicyPeers() *rapid.Generator[any] {
+	return rapid.Custom(func(t *rapid.T) any {
+		if rapid.Bool().Draw(t, "addresses") {
+			return map[string]any{"ipBlock": map[string]any{"cidr": "10.0.0.0/8", "except": []any{
+				fmt.Sprintf("10.%d.0.0/16", rapid.IntRange(0, 255).Draw(t, "except")),
+			}}}
+		}
+		return map[string]any{"podSelector": LabelSelectors().Draw(t, "pods"), "namespaceSelector": LabelSelectors().Draw(t, "namespaces")}
+	})
+}
+
 // Schedules draws schedules of a CronJob.
 func Schedules() *rapid.Generator[any] {
 	return rapid.Custom(func(t *rapid.T) any {

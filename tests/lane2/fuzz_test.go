@@ -76,7 +76,7 @@ func admissible(namespace string) map[string]*rapid.Generator[any] {
 	}
 	for definition, values := range map[string]*rapid.Generator[any]{
 		"affinity": fuzz.Affinities(), "cidr": fuzz.CIDRs(), "envVar": fuzz.EnvVars(), "labelSelector": fuzz.LabelSelectors(),
-		"object": fuzz.Objects(), "schedule": fuzz.Schedules(), "stringMap": fuzz.Annotations(), "toleration": fuzz.Tolerations(),
+		"networkPolicyPeer": fuzz.NetworkPolicyPeers(), "object": fuzz.Objects(), "schedule": fuzz.Schedules(), "stringMap": fuzz.Annotations(), "toleration": fuzz.Tolerations(),
 		"volume": fuzz.Volumes(),
 	} {
 		result["#/definitions/"+definition] = values

@@ -172,7 +172,7 @@ func TestSchemaValues(t *testing.T) {
 		{"secrets.development.jwtSecretKey", []any{"", strings.Repeat("k", 32)}, []any{"short"}},
 		{"secrets.development.takEndpoint", []any{"", "tak:8087", "[::1]:8087"}, []any{"tak"}},
 		{"networkPolicies.takEgress.cidrs", []any{[]any{"192.0.2.1/32", "2001:db8::/32"}}, []any{[]any{"192.0.2.1"}, "192.0.2.1/32"}},
-		{"networkPolicies.extraIngress", []any{[]any{map[string]any{"namespaceSelector": map[string]any{}}}}, []any{[]any{map[string]any{}}, []any{map[string]any{"nameSpaceSelector": map[string]any{}}}}},
+		{"networkPolicies.extraIngress", []any{[]any{map[string]any{"namespaceSelector": map[string]any{}}}}, []any{[]any{map[string]any{}}, []any{map[string]any{"nameSpaceSelector": map[string]any{}}}, []any{map[string]any{"podSelector": map[string]any{}, "ipBlock": map[string]any{"cidr": "192.0.2.0/24"}}}}},
 		{"networkPolicies.takEgress.ports", []any{[]any{8087}}, []any{[]any{"8087"}, []any{0}}},
 	} {
 		path := strings.Split(c.path, ".")
