@@ -45,7 +45,7 @@ func TestParseRefuses(t *testing.T) {
 // The blocks that are found in the text of real charts are those that the parser of text/template found.
 func TestParseAgreesWithTheParser(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"../../../charts/*/templates/*", "../../testdata/*/templates/*"} {
+	for _, pattern := range []string{"../../../charts/*/templates/*.*", "../../../charts/*/templates/tests/*", "../../testdata/charts/*/templates/*.*"} {
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		files = append(files, found...)
