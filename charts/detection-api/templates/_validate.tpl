@@ -72,13 +72,13 @@
 {{- end -}}
 {{- $labels := list "app" "slot" "app.kubernetes.io/instance" "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/part-of" -}}
 {{- $variables := list "POD_NAME" "GOMEMLIMIT" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
-{{- range $label := keys .Values.podLabels -}}
+{{- range $label := keys .Values.podLabels | sortAlpha -}}
   {{- if has $label $labels }}{{ fail (printf "podLabels.%s: selectors use this label, choose another one" $label) }}{{ end -}}
 {{- end -}}
 {{- $variables = concat $variables (include "detection-api.configData" (dict "root" . "slot" "blue") | fromYaml | keys) -}}
 {{- range $group := list "api" "store" -}}
   {{- $values := get $.Values $group -}}
-  {{- range $label := keys $values.podLabels -}}
+  {{- range $label := keys $values.podLabels | sortAlpha -}}
     {{- if has $label $labels }}{{ fail (printf "%s.podLabels.%s: selectors use this label, choose another one" $group $label) }}{{ end -}}
   {{- end -}}
   {{- $taken := $variables -}}
@@ -120,7 +120,7 @@
   {{- if .root.Values.secrets.development.create -}}
     {{- fail (printf "%s is set and secrets.development.create is true: a Secret has one source, so set secrets.development.create=false or take the ciphertexts out" $value) -}}
   {{- end -}}
-  {{- range $key := keys .sealed -}}
+  {{- range $key := keys .sealed | sortAlpha -}}
     {{- if not (has $key $.known.keys) }}{{ fail (printf "%s.%s: nothing reads this key; it should be one of %s" $value $key (join ", " $.known.keys)) }}{{ end -}}
   {{- end -}}
   {{- if not (hasKey .sealed (first .known.keys)) -}}
