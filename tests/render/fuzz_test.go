@@ -12,7 +12,7 @@ import (
 )
 
 // fuzzCases is the number of documents that TestFuzz tries; a night's run takes some ten thousand.
-var fuzzCases = flag.Int("fuzz.cases", 150, "number of values documents that TestFuzz draws")
+var fuzzCases = flag.Int("fuzz.cases", 100, "number of values documents that TestFuzz draws")
 
 // fuzzed is the chart for package fuzz. What the chart hands on to Kubernetes unseen is drawn as Kubernetes takes it.
 func fuzzed(t *testing.T) *fuzz.Chart {
