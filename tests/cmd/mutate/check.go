@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/detection-api/detection-api/tests/chart"
 	"github.com/detection-api/detection-api/tests/mutation"
@@ -16,6 +17,9 @@ import (
 // same text again, or that render the chart so many times that a run would take a day.
 const skipped = "Schema|Lint|HelmCommands|ProofsExist|ProbesAreInvisible|Score|Dashboards|Promtool|Fuzz|ImagesOfEverySwitch"
 
+// goldens are the tests that find most mistakes, and fast.
+const goldens = "TestGoldens|TestExtrasGolden"
+
 // check returns a check that runs the compiled tests: first those that find most mistakes fast, then all others.
 func check(binary string) mutation.Check {
 	return func(ctx context.Context, dir string) (bool, string, error) {
@@ -23,7 +27,7 @@ func check(binary string) mutation.Check {
 		if err != nil {
 			return false, "", err
 		}
-		for _, stage := range [][]string{{"-test.run", "TestGoldens"}, {"-test.skip", "TestGoldens|" + skipped}} {
+		for _, stage := range [][]string{{"-test.run", goldens}, {"-test.skip", goldens + "|" + skipped}} {
 			arguments := append([]string{"-chart", absolute, "-test.short", "-test.failfast"}, stage...)
 			tests := exec.CommandContext(ctx, binary, arguments...)
 			tests.Dir = "render"
@@ -46,8 +50,8 @@ func failed(output []byte) string {
 	return "the tests ended early"
 }
 
-// renders returns what tells equivalent mutants: the chart with each values file, and with each of its switches the other
-// way round.
+// renders returns what tells equivalent mutants: the chart with each values file, with all that a site may add, and with each
+// of its switches the other way round.
 func renders(loaded *chart.Chart) (mutation.Renders, error) {
 	defaults, err := loaded.Defaults()
 	if err != nil {
@@ -56,6 +60,11 @@ func renders(loaded *chart.Chart) (mutation.Renders, error) {
 	sets := []chart.Options{{}, {ValuesFiles: []string{"values-dev.yaml"}}, {ValuesFiles: []string{"values-prod.yaml"}}}
 	platform := []string{"values-prod.yaml", "values-platform.yaml"}
 	sets = append(sets, chart.Options{ValuesFiles: platform}, chart.Options{ValuesFiles: platform, Upgrade: true, Revision: 2})
+	extras, err := filepath.Abs("render/testdata/values-extras.yaml")
+	if err != nil {
+		return nil, err
+	}
+	sets = append(sets, chart.Options{ValuesFiles: append(slices.Clone(platform), extras)})
 	for _, key := range switches("", defaults) {
 		for _, value := range []bool{true, false} {
 			sets = append(sets, chart.Options{ValuesFiles: platform, Set: map[string]any{key: value}})

@@ -72,13 +72,13 @@ func (f facts) page() string {
 // killers counts the mutants that only another test than the comparison with golden files found.
 func (f facts) killers(b *strings.Builder) {
 	killed := f.report.Only(mutation.Killed)
-	goldens := 0
+	byGoldens := 0
 	for _, r := range killed {
-		if strings.HasPrefix(r.Detail, "TestGoldens") {
-			goldens++
+		if strings.Contains(goldens, r.Detail) {
+			byGoldens++
 		}
 	}
-	fmt.Fprintf(b, "The goldens, which are asked first, found %d of the killed ones; other tests the remaining %d.\n\n", goldens, len(killed)-goldens)
+	fmt.Fprintf(b, "The goldens, which are asked first, found %d of the killed ones; other tests the remaining %d.\n\n", byGoldens, len(killed)-byGoldens)
 }
 
 func (f facts) operators(b *strings.Builder) {
