@@ -56,6 +56,12 @@ control: check-deps tools ## the chart on a real control plane whose nodes and p
 	@echo '== control plane'
 	@cd tests && CGO_ENABLED=0 go test -count=1 -p 1 -parallel 6 -timeout 60m ./controlplane ./crds ./lane2
 
+.PHONY: fuzz
+fuzz: check-deps tools ## other values documents than `make check` draws, each time: 2000 rendered, 500 sent to an API server
+	@cd tests && seed=$$RANDOM && echo "== fuzz with -rapid.seed=$$seed" && \
+	  CGO_ENABLED=0 go test -count=1 -timeout 60m ./render -run '^TestFuzz$$' -fuzz.cases 2000 -rapid.seed $$seed && \
+	  CGO_ENABLED=0 go test -count=1 -timeout 60m ./lane2 -run '^TestFuzzAdmission$$' -fuzz.cases 500 -rapid.seed $$seed
+
 .PHONY: race
 race: check-deps ## the unit tests of the service under the race detector
 	@cd app && go test -race ./...

@@ -41,6 +41,6 @@ func TestSecondChart(t *testing.T) {
 	fuzzed, err := fuzz.New(loaded, chart.Options{})
 	require.NoError(t, err)
 	fuzzed.Narrow("podAnnotations", fuzz.Annotations())
-	fuzzed.Run(t, fuzz.Options{Cases: 40})
+	fuzzed.Run(t, fuzz.Options{Cases: 40, Seed: 1})
 	require.Greater(t, fuzzed.Misspell(t), 50)
 }

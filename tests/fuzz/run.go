@@ -20,6 +20,9 @@ type Property func(values map[string]any) error
 type Options struct {
 	// Cases is the number of documents; 0 takes rapid's own flag, -rapid.checks.
 	Cases int
+	// Seed is where the drawing starts, so that a gate draws the same documents each time. rapid's own flag, -rapid.seed, goes
+	// before it; 0 leaves it to that flag, whose default is another seed each time.
+	Seed uint64
 	// Kept is the directory of failing documents; empty: testdata/values/<name of the test>.
 	Kept string
 }
@@ -39,6 +42,9 @@ func Run(t rapid.TB, s *Schema, defaults map[string]any, o Options, property Pro
 	defer setFlag("rapid.nofailfile", "true")()
 	if o.Cases > 0 {
 		defer setFlag("rapid.checks", strconv.Itoa(o.Cases))()
+	}
+	if o.Seed != 0 && flag.Lookup("rapid.seed").Value.String() == "0" {
+		defer setFlag("rapid.seed", strconv.FormatUint(o.Seed, 10))()
 	}
 	var failed map[string]any
 	defer func() {
