@@ -11,7 +11,7 @@ import (
 )
 
 // A control plane with a node in each of two zones. Helm and kubectl use the file that Kubeconfig names.
-func Example() {
+func ExampleStart() {
 	ctx := context.Background()
 	plane, err := controlplane.Start(ctx, controlplane.Options{})
 	if err != nil {
