@@ -3,11 +3,14 @@ package render
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/detection-api/detection-api/tests/chart"
 )
@@ -94,4 +97,49 @@ func TestWhatMayBeLeftOut(t *testing.T) {
 	}
 	claim := get[*corev1.PersistentVolumeClaim](t, release, "PersistentVolumeClaim/detection-backup-pvc")
 	require.Nil(t, claim.Spec.StorageClassName)
+}
+
+// A quota that the site gives, where it is enough, and labels of its own on one part's pods are taken as they are.
+func TestWhatTheSiteGivesIsTaken(t *testing.T) {
+	release := objects(rendered(t, chart.Options{Set: map[string]any{
+		"resourceQuota.hard.pods": 500, "resourceQuota.hard.limitsMemory": "1Ti", "store.podLabels.rack": "seven",
+		"api.podLabels.rack": "eight",
+	}}))
+	hard := get[*corev1.ResourceQuota](t, release, "ResourceQuota/detection-api-quota").Spec.Hard
+	require.Equal(t, "500", hard.Pods().String())
+	require.Equal(t, "1Ti", hard.Name(corev1.ResourceLimitsMemory, "").String())
+	pods := release.podTemplates()
+	require.Equal(t, "seven", pods["detection-api-store"].Labels["rack"])
+	require.Equal(t, "eight", pods["detection-api-blue"].Labels["rack"])
+	refused(t, chart.Options{SkipSchema: true, Set: map[string]any{"api.queueSizeLimit": "4Q"}}, "4Q: the unit must be one of k, M")
+}
+
+// Either kind of signature policy carries the annotations of the site.
+func TestSignaturePoliciesAreAnnotated(t *testing.T) {
+	for _, kind := range []string{"ImageValidatingPolicy", "NamespacedImageValidatingPolicy", "ClusterPolicy"} {
+		o := extras(t)
+		o.Set["kyverno.enabled"], o.Set["kyverno.publicKey"], o.Set["kyverno.kind"] = true, signingKey, kind
+		release := rendered(t, o)
+		found := 0
+		for key, object := range release {
+			if strings.HasPrefix(key, kind+"/") {
+				found++
+				require.Equal(t, "duty", object.(metav1.Object).GetAnnotations()["contact"], key)
+			}
+		}
+		require.Equal(t, 1, found, kind)
+	}
+}
+
+// Limits and scaling rules that the site takes away are not rendered as something else.
+func TestWhatTheSiteTakesAway(t *testing.T) {
+	release := objects(rendered(t, chart.Options{SkipSchema: true, Set: map[string]any{
+		"limitRange.defaultRequest": map[string]any{"cpu": nil, "memory": nil},
+		"autoscaling.behavior":      map[string]any{"scaleUp": nil, "scaleDown": nil},
+	}}))
+	limits := get[*corev1.LimitRange](t, release, "LimitRange/detection-api-limits").Spec.Limits
+	require.Empty(t, limits[0].DefaultRequest)
+	require.NotEmpty(t, limits[0].Default)
+	behavior := get[*autoscalingv2.HorizontalPodAutoscaler](t, release, "HorizontalPodAutoscaler/detection-api-hpa-blue").Spec.Behavior
+	require.Nil(t, behavior)
 }

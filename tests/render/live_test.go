@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,6 +66,11 @@ func TestPromotionToAScaledSlot(t *testing.T) {
 	rendered(t, o)
 	o.Set["autoscaling.enabled"] = false
 	refused(t, o, "replicas=7")
+	o.Cluster = slices.DeleteFunc(cluster, func(object runtime.Object) bool {
+		_, autoscaler := object.(*autoscalingv2.HorizontalPodAutoscaler)
+		return autoscaler
+	})
+	refused(t, o, "would leave Deployment detection-api-green with 3 pods where slot blue runs 7")
 }
 
 // An earlier configuration that the slot's pods still run with is rendered again from the cluster, so that nothing prunes it.
@@ -119,4 +125,15 @@ func TestNotesOfACluster(t *testing.T) {
 	o.Cluster = append(o.Cluster, liveSecret("pull", nil, "x"))
 	require.NotContains(t, notes(), "does not enforce")
 	require.NotContains(t, notes(), "does not exist")
+	o.Set["imagePullSecrets"] = []any{}
+	require.NotContains(t, notes(), "Secret pull")
+}
+
+// A cold slot of which nobody has recorded who set its count, and pods without configuration, are no obstacle.
+func TestPlainDeploymentsOfACluster(t *testing.T) {
+	_, green, cluster := runningRelease(t)
+	green.Spec.Replicas, green.Status = new(int32(0)), appsv1.DeploymentStatus{ObservedGeneration: 1}
+	green.ManagedFields, green.Spec.Template.Spec.Containers[0].EnvFrom = nil, nil
+	release := objects(rendered(t, chart.Options{Upgrade: true, Revision: 2, Cluster: cluster}))
+	require.Nil(t, get[*appsv1.Deployment](t, release, "Deployment/detection-api-green").Spec.Replicas)
 }
