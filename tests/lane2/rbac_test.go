@@ -82,7 +82,7 @@ func roleCases() map[string]roleCase {
 			},
 		},
 		"prometheus": {
-			user: "system:serviceaccount:monitoring:prometheus-sa",
+			user: "system:serviceaccount:monitoring:rbac-test-sa",
 			can:  []string{"list pods", "watch pods", "list services", "watch endpoints", "list endpointslices.discovery.k8s.io"},
 			cannot: []string{
 				"get secrets", "list configmaps", "get pods/log", "delete pods", "list deployments.apps", "list nodes @cluster", "get nodes/metrics @cluster",
@@ -112,7 +112,9 @@ func TestRBAC(t *testing.T) {
 	l := start(t)
 	t.Parallel()
 	namespace := l.newNamespace(t)
-	objects := l.render(t, namespace, "--values", l.chart("values-prod.yaml"), "--set", "rbac.auditViewer.enabled=true", "--set-json",
+	objects := l.render(t, namespace, "--values", l.chart("values-prod.yaml"), "--set", "rbac.auditViewer.enabled=true",
+		// Another test gives prometheus-sa the whole cluster.
+		"--set", "rbac.prometheus.serviceAccount=rbac-test-sa", "--set-json",
 		`rbac.operations.subjects=[{"kind":"Group","name":"operations"}]`, "--set-json", `rbac.readOnly.subjects=[{"kind":"User","name":"reader"}]`,
 		"--set-json", `rbac.auditViewer.subjects=[{"kind":"Group","name":"auditors"}]`)
 	a := l.newApplier(t, namespace)

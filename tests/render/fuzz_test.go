@@ -33,11 +33,13 @@ func fuzzed(t *testing.T) *fuzz.Chart {
 // TestFuzz draws values that the schema admits. Helm 3 and Helm 4 render the same valid objects from each of them, or refuse
 // it by the same line, which names the value to change. A failing document is kept in testdata/values/TestFuzz.
 func TestFuzz(t *testing.T) {
+	t.Parallel()
 	fuzzed(t).Run(t, fuzz.Options{Cases: *fuzzCases, Seed: 1})
 }
 
 // TestMisspeltKeys misspells every key at every level of the schema. Only what is handed on to Kubernetes takes any key.
 func TestMisspeltKeys(t *testing.T) {
+	t.Parallel()
 	tried := fuzzed(t).Misspell(t, "api.extraVolumes[]", "store.extraVolumes[]", "extraObjects[]")
 	require.Greater(t, tried, 1000)
 }

@@ -88,6 +88,7 @@ func TestImageListIsComplete(t *testing.T) {
 // Whatever a release switches on or off, it needs no other image than those of images.txt, and the registry and the digest
 // are those of the values.
 func TestImagesOfEverySwitch(t *testing.T) {
+	t.Parallel()
 	listed := repositories(listedImages(t))
 	defaults, err := loadChart(t).Defaults()
 	require.NoError(t, err)

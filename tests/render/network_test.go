@@ -76,6 +76,7 @@ func TestNetworkGolden(t *testing.T) {
 // Every policy matters: without it the table is another one. Without the default deny more is allowed, without another one
 // less.
 func TestEveryNetworkPolicyMatters(t *testing.T) {
+	t.Parallel()
 	rendered := mustRender(t, "values-prod.yaml", nil)
 	complete := networkTable(t, rendered)
 	for _, policy := range all[*networkingv1.NetworkPolicy](rendered) {

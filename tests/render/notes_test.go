@@ -39,6 +39,7 @@ func TestNotes(t *testing.T) {
 
 // `helm lint --strict` finds nothing with any values file.
 func TestLint(t *testing.T) {
+	t.Parallel()
 	for _, file := range valuesFiles {
 		output, err := exec.CommandContext(t.Context(), "helm", "lint", "--strict", chartDir, "-f", chartDir+"/"+file).CombinedOutput()
 		require.NoError(t, err, "%s: %s", file, output)

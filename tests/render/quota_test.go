@@ -69,6 +69,7 @@ func worstCase(t *testing.T, rendered objects) tally {
 
 // The quota holds the worst case of what is rendered with a tenth to spare, and is no larger than rounding up makes it.
 func TestQuotaHoldsTheWorstCase(t *testing.T) {
+	t.Parallel()
 	for name, set := range map[string]map[string]string{
 		"defaults":         nil,
 		"larger slots":     {"autoscaling.maxReplicas": "25"},

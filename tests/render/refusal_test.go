@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,15 +10,17 @@ import (
 	"testing"
 	"text/template"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
 
 	"github.com/detection-api/detection-api/tests/chart"
+	"github.com/detection-api/detection-api/tests/fuzz"
 )
 
 // Values that contradict each other are refused with a line that names the value.
 func TestContradictionsAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ set, want string }{
 		{"activeSlot=purple", "activeSlot"},
 		{"slots.blue.replicas=0", "slots.blue.replicas is 0 but activeSlot is blue"},
@@ -57,9 +60,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 	}
 }
 
-// validator validates values as Helm does before it renders.
+// validator validates values with the library that Helm uses, whose schema is compiled once instead of once for each document.
 type validator struct {
-	schema   []byte
+	schema   *fuzz.Schema
 	defaults map[string]any
 }
 
@@ -67,7 +70,9 @@ func newValidator(t *testing.T) validator {
 	t.Helper()
 	loaded, err := loader.Load(chartDir)
 	require.NoError(t, err)
-	return validator{schema: loaded.Schema, defaults: loaded.Values}
+	schema, err := fuzz.ParseSchema(loaded.Schema)
+	require.NoError(t, err)
+	return validator{schema: schema, defaults: loaded.Values}
 }
 
 // with validates the defaults after change has been applied to a copy of them.
@@ -78,7 +83,12 @@ func (v validator) with(t *testing.T, change func(values map[string]any)) error 
 	var values map[string]any
 	require.NoError(t, json.Unmarshal(text, &values))
 	change(values)
-	return chartutil.ValidateAgainstSingleSchema(values, v.schema)
+	// In the JSON library's own types, as Helm hands them over.
+	text, err = json.Marshal(values)
+	require.NoError(t, err)
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err)
+	return v.schema.Validate(document.(map[string]any))
 }
 
 // mappings returns the paths of all mappings in values, the root (an empty path) among them.
@@ -111,6 +121,7 @@ var freeMappings = []string{
 
 // The schema refuses an unknown key at every level, and each key's removal, and a value of another type.
 func TestSchemaRefusesTyposAtEveryLevel(t *testing.T) {
+	t.Parallel()
 	v := newValidator(t)
 	require.NoError(t, v.with(t, func(map[string]any) {}), "positive control: the defaults are valid")
 	levels := 0
@@ -129,6 +140,7 @@ func TestSchemaRefusesTyposAtEveryLevel(t *testing.T) {
 
 // Every value refuses a type that it cannot have, and cannot be taken away with `--set key=null`.
 func TestSchemaRefusesOtherTypes(t *testing.T) {
+	t.Parallel()
 	v := newValidator(t)
 	leaves := 0
 	for _, path := range mappings(v.defaults, nil) {

@@ -29,6 +29,7 @@ type finding struct{ check, object, comment string }
 
 // TestKubeScore holds every values file to kube-score: clean but for what is accepted above, all of which is still needed.
 func TestKubeScore(t *testing.T) {
+	t.Parallel()
 	needed := map[string]bool{}
 	for _, file := range allFiles() {
 		for _, f := range score(t, canonical(t, chart.Helm4, options(file, fixed(file)))) {
