@@ -15,7 +15,7 @@ import (
 )
 
 // minCoveragePercent is the share of the templates' branches that this package must take.
-const minCoveragePercent = 75
+const minCoveragePercent = 95
 
 // probedChart is the chart under test. What its renders with Helm 4 take of the templates is counted.
 type probedChart struct {
