@@ -66,6 +66,10 @@ func (f facts) page() string {
 			fmt.Fprintf(&b, "\n`%s` (%s)\n\n```diff\n%s```\n\n%s\n", r.Mutant, r.Outcome, r.Diff(), f.because(r))
 		}
 	}
+	b.WriteString("\n## Equivalent over these values\n\nOther values may tell them apart: look at each.\n\n")
+	for _, r := range f.report.Only(mutation.Equivalent) {
+		fmt.Fprintf(&b, "- `%s`\n", r.Mutant)
+	}
 	return b.String()
 }
 
