@@ -10,6 +10,7 @@ require (
 	github.com/peterbourgon/ff/v3 v3.4.0
 	github.com/prometheus/client_golang v1.24.1
 	gonum.org/v1/gonum v0.17.0
+	golang.org/x/time v0.16.0
 )
 
 require (

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -65,6 +66,10 @@ func newServeFlags(fs *flag.FlagSet) *serveFlags {
 	fs.DurationVar(&c.Lease, "lease-duration", 30*time.Second, "how long other pods wait before they deliver for a vanished one")
 	fs.Int64Var(&c.QueueMaxBytes, "queue-max-bytes", 1<<30, "largest size of queue.db in `bytes`")
 	fs.Int64Var(&c.MaxBodyBytes, "max-body-bytes", 16<<20, "largest request body in `bytes`")
+	fs.DurationVar(&c.TargetWait, "target-wait", 500*time.Millisecond,
+		"longest wait for a commit that is aimed at: what would wait longer at the measured rate is refused with 503; 0: no bound")
+	fs.Float64Var(&c.SubjectRate, "subject-rate", 0,
+		"`detections` a second that the subject of a token may report, ten seconds' worth at once; more are refused with 429; 0: no limit")
 	t := thresholdFlags(fs)
 	f.finish = func() { c.Thresholds = *t }
 	return f
@@ -119,6 +124,12 @@ func checkServe(c server.ServeConfig) error {
 	}
 	if c.QueueMaxBytes < minQueueBytes {
 		return wrongUsage("queue-max-bytes: want at least %d bytes, got %d", minQueueBytes, c.QueueMaxBytes)
+	}
+	if c.TargetWait < 0 {
+		return wrongUsage("target-wait: want a duration of at least 0, got %v", c.TargetWait)
+	}
+	if !(c.SubjectRate >= 0) || math.IsInf(c.SubjectRate, 1) {
+		return wrongUsage("subject-rate: want a number of at least 0, got %v", c.SubjectRate)
 	}
 	if c.MaxBodyBytes <= 0 {
 		return wrongUsage("max-body-bytes: want a number of bytes above 0, got %d", c.MaxBodyBytes)

@@ -20,6 +20,8 @@ const (
 	CodeNotFound       Code = "not_found"
 	CodeConflict       Code = "conflict"
 	CodeUnavailable    Code = "unavailable"
+	CodeOverloaded     Code = "overloaded"
+	CodeRateLimited    Code = "rate_limited"
 	CodeStorageFull    Code = "storage_full"
 	CodeInternal       Code = "internal"
 )

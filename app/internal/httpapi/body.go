@@ -15,7 +15,7 @@ import (
 const firstReadBytes = 4 << 10
 
 // errBusy refuses a body for which there is no room beside the others in flight.
-var errBusy = &detection.Error{Code: detection.CodeUnavailable, Message: "too many request bodies at one time; try again shortly"}
+var errBusy = &detection.Error{Code: detection.CodeOverloaded, Message: "too many request bodies at one time; try again shortly"}
 
 // budget is a number of bytes that concurrent requests share.
 type budget struct{ free atomic.Int64 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -26,12 +27,15 @@ func (a *api) routeDetections(e *echo.Echo) {
 // createDetection answers 201 when the detection is in the store, 202 when it is on this pod's disk only.
 func (a *api) createDetection(c echo.Context) error {
 	x := exchangeOf(c)
+	if err := a.admit(x); err != nil {
+		return err
+	}
 	in, err := a.readInput(c)
 	if err != nil {
 		return err
 	}
 	x.source, x.cameraID = in.Source, in.CameraID
-	accepted, err := a.Ingestor.Accept(c.Request().Context(), in, x.subject)
+	accepted, err := a.commit(c.Request().Context(), in, x.subject)
 	if err != nil {
 		return err
 	}
@@ -49,6 +53,31 @@ func (a *api) createDetection(c echo.Context) error {
 		return writeJSON(c, status, viewAccepted(accepted))
 	}
 	return c.Blob(status, echo.MIMEApplicationXML, accepted.Event)
+}
+
+// admit refuses before the body is read: what the service has no room for, and a subject that is too fast.
+func (a *api) admit(x *exchange) error {
+	if a.admission.full() {
+		return errOverloaded
+	}
+	if x.retryAfter = a.subjects.take(x.subject, a.Now()); x.retryAfter > 0 {
+		return &detection.Error{
+			Code: detection.CodeRateLimited, Message: "this token's subject reports too many detections; see Retry-After",
+		}
+	}
+	return nil
+}
+
+// commit looks for room once more, as many may have been admitted at one time.
+func (a *api) commit(ctx context.Context, in detection.Input, subject string) (accepted detection.Accepted, err error) {
+	if !a.admission.enter() {
+		return detection.Accepted{}, errOverloaded
+	}
+	committed := false
+	defer func() { a.admission.leave(committed) }() // also after a panic
+	accepted, err = a.Ingestor.Accept(ctx, in, subject)
+	committed = err == nil
+	return accepted, err
 }
 
 // readInput reads and decodes the body. The bytes count as in flight until both are done.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -27,6 +28,8 @@ var statuses = map[detection.Code]int{
 	codeMethod:                   http.StatusMethodNotAllowed,
 	detection.CodeConflict:       http.StatusConflict,
 	detection.CodeUnavailable:    http.StatusServiceUnavailable,
+	detection.CodeOverloaded:     http.StatusServiceUnavailable,
+	detection.CodeRateLimited:    http.StatusTooManyRequests,
 	detection.CodeStorageFull:    http.StatusInsufficientStorage,
 	detection.CodeInternal:       http.StatusInternalServerError,
 }
@@ -74,6 +77,9 @@ func refuse(c echo.Context, x *exchange, refusal *detection.Error) error {
 		setRetryAfter(c, retryUnavailable)
 	case http.StatusInsufficientStorage:
 		setRetryAfter(c, retryFull)
+	case http.StatusTooManyRequests: // no jitter: it is told when its own next token is there
+		seconds := int(math.Ceil(x.retryAfter.Seconds()))
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, seconds)))
 	}
 	details := map[string]string{"request_id": x.requestID}
 	if refusal.Field != "" {

@@ -18,6 +18,8 @@ import (
 const (
 	DefaultMaxBodyBytes     = 16 << 20 // a photo of some 12 MB in base64
 	DefaultMaxInFlightBytes = 64 << 20
+	// DefaultMinInProgress is what one commit of the store takes at most: fewer at a time would not be committed sooner.
+	DefaultMinInProgress = 256
 )
 
 // Ingestor commits detections. What it accepted is durable when it returns.
@@ -42,6 +44,14 @@ type Options struct {
 	// MaxInFlightBytes bounds the bodies that are held at one time; what would exceed it is refused with 503. 0:
 	// DefaultMaxInFlightBytes. Less than one body: one body. Decoding needs up to three times as much memory.
 	MaxInFlightBytes int64
+	// TargetWait is the longest time that a detection should wait for its commit: more than are committed in that time, at
+	// the rate of the last seconds, are refused with 503. 0: no bound.
+	TargetWait time.Duration
+	// MinInProgress is how many detections may be in progress at any rate; 0: DefaultMinInProgress.
+	MinInProgress int
+	// SubjectRate is how many detections a second one subject may report, and ten seconds' worth of them at once; more are
+	// refused with 429. 0: no limit.
+	SubjectRate float64
 
 	// Authenticate returns the subject of a bearer token, or an error, which only the log gets to see.
 	Authenticate func(bearer string) (subject string, err error)
@@ -56,8 +66,11 @@ type Options struct {
 // api carries what the handlers share.
 type api struct {
 	Options
-	metrics  metrics
-	inFlight *budget
+	metrics   metrics
+	inFlight  *budget
+	admission *admission
+	subjects  *subjects
+	refusals  refusals
 }
 
 // New returns the handler of all routes.
@@ -71,11 +84,16 @@ func New(opts Options) http.Handler {
 	if opts.MaxInFlightBytes <= 0 {
 		opts.MaxInFlightBytes = DefaultMaxInFlightBytes
 	}
-	a := &api{
-		Options:  opts,
-		metrics:  newMetrics(opts.Registerer),
-		inFlight: newBudget(max(opts.MaxInFlightBytes, opts.MaxBodyBytes+1)),
+	if opts.MinInProgress <= 0 {
+		opts.MinInProgress = DefaultMinInProgress
 	}
+	a := &api{
+		Options:   opts,
+		inFlight:  newBudget(max(opts.MaxInFlightBytes, opts.MaxBodyBytes+1)),
+		admission: &admission{targetWait: opts.TargetWait, floor: opts.MinInProgress, now: opts.Now},
+		subjects:  newSubjects(opts.SubjectRate, maxSubjects),
+	}
+	a.metrics = newMetrics(opts.Registerer, a.admission)
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // what there is to say goes to opts.Logger
 	e.Use(a.observe, a.authenticate)

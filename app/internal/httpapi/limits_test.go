@@ -186,7 +186,7 @@ func fillBudget(t *testing.T, length int64) {
 	if w.Header().Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	checkRefusal(t, w, http.StatusServiceUnavailable, detection.CodeUnavailable, "")
+	checkRefusal(t, w, http.StatusServiceUnavailable, detection.CodeOverloaded, "")
 	for _, path := range []string{"/health", "/api/v1/health", "/ready", "/metrics"} {
 		if w := g.serve(ask(http.MethodGet, path, "")); w.Code != http.StatusOK {
 			t.Errorf("%s beside a full budget: got %d", path, w.Code)

@@ -8,11 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are those of the seven metrics of the service that belong to its HTTP side.
+// metrics are those of the service that belong to its HTTP side.
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration prometheus.Histogram
 	flags    *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 }
 
 // durationBuckets are in seconds, from a commit on a fast disk up to a client's patience. 2 s is the service's objective.
@@ -20,7 +21,7 @@ var durationBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 // newMetrics registers the metrics. Each status and flag starts at 0, so that the first refusal is an increase and a
 // query for one that never happened is not empty.
-func newMetrics(registerer prometheus.Registerer) metrics {
+func newMetrics(registerer prometheus.Registerer, admission *admission) metrics {
 	m := metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "detection_requests_total",
@@ -35,6 +36,13 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Name: "geolocation_confidence_flag",
 			Help: "Accepted detections by the confidence flag of their position.",
 		}, []string{"flag"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "detection_refused_total",
+			Help: "Detections refused though nothing was wrong with them, by what there was not enough of.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range reasons {
+		m.refused.WithLabelValues(reason)
 	}
 	for _, status := range []int{http.StatusCreated, http.StatusAccepted} {
 		m.requests.WithLabelValues(strconv.Itoa(status))
@@ -47,6 +55,18 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	for _, flag := range []geo.Flag{geo.Green, geo.Yellow, geo.Red} {
 		m.flags.WithLabelValues(string(flag))
 	}
-	registerer.MustRegister(m.requests, m.duration, m.flags)
+	registerer.MustRegister(m.requests, m.duration, m.flags, m.refused, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "detection_admission_limit",
+		Help: "Detections that may be in progress, from the rate of the last seconds; 0 means that there is no limit.",
+	}, func() float64 {
+		limit, _ := admission.state()
+		return float64(limit)
+	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "detection_in_progress",
+		Help: "Detections that are being located and committed.",
+	}, func() float64 {
+		_, inProgress := admission.state()
+		return float64(inProgress)
+	}))
 	return m
 }

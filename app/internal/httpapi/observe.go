@@ -25,7 +25,8 @@ type exchange struct {
 	cameraID    string
 	flag        geo.Flag
 	durability  detection.Durability
-	err         error // the whole error, for the log only
+	err         error         // the whole error, for the log only
+	retryAfter  time.Duration // of a subject that was too fast
 }
 
 const exchangeKey = "exchange"
@@ -98,6 +99,12 @@ func (a *api) record(c echo.Context, x *exchange) {
 	}
 	a.metrics.requests.WithLabelValues(strconv.Itoa(status)).Inc()
 	a.metrics.duration.Observe(took.Seconds())
+	if reason := reasonOf(x.err); reason != "" {
+		a.metrics.refused.WithLabelValues(reason).Inc()
+		if a.summarize(c, reason) {
+			return
+		}
+	}
 	message := "detection accepted"
 	if status >= http.StatusMultipleChoices {
 		message = "detection refused"

@@ -36,6 +36,8 @@ type ServeConfig struct {
 	Lease         time.Duration
 	QueueMaxBytes int64
 	MaxBodyBytes  int64
+	TargetWait    time.Duration // for a commit, from which follows how many detections may be in progress; 0: no bound
+	SubjectRate   float64       // detections a second that one token's subject may report; 0: no limit
 
 	TAKAddr  string // host:port; empty: nothing is delivered
 	CoTStale time.Duration

@@ -94,7 +94,8 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	})
 	s.closers.push("the relay", journal.Stop)
 	handler := httpapi.New(httpapi.Options{
-		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now, MaxBodyBytes: cfg.MaxBodyBytes,
+		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now,
+		MaxBodyBytes: cfg.MaxBodyBytes, TargetWait: cfg.TargetWait, SubjectRate: cfg.SubjectRate,
 		Authenticate: func(bearer string) (string, error) { return cfg.Key.Verify(bearer, cfg.Now()) },
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},

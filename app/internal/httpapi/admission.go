@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"sync"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+)
+
+// errOverloaded refuses a detection that would have to wait too long for its commit.
+var errOverloaded = &detection.Error{
+	Code: detection.CodeOverloaded, Message: "more detections come in than can be stored; try again after the time in Retry-After",
+}
+
+// admission bounds the detections that are being committed. By Little's law what is in progress, divided by the rate at
+// which it is committed, is the time it takes: so no more than the measured rate times the wait that is aimed at is let
+// in. It counts from the end of the body on: a slow upload waits for nobody here, and its bytes are bounded elsewhere.
+type admission struct {
+	targetWait time.Duration // 0: no bound
+	floor      int
+	now        func() time.Time
+
+	mu         sync.Mutex
+	inProgress int
+	committed  window
+}
+
+// full says that a detection would be refused now, so that its body need not be read.
+func (a *admission) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.isFull()
+}
+
+// enter reserves a place, which leave gives back, or reports that there is none.
+func (a *admission) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.isFull() {
+		return false
+	}
+	a.inProgress++
+	return true
+}
+
+func (a *admission) leave(committed bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.inProgress--
+	if committed {
+		a.committed.add(a.now())
+	}
+}
+
+func (a *admission) isFull() bool {
+	return a.targetWait > 0 && a.inProgress >= a.limit()
+}
+
+// limit is never less than the floor: an idle service has no rate to go by, and one that commits groups needs some company
+// in each to be fast at all.
+func (a *admission) limit() int {
+	return max(a.floor, int(a.committed.perSecond(a.now())*a.targetWait.Seconds()))
+}
+
+// state is what the metrics show: the limit, 0 for none, and what is in progress.
+func (a *admission) state() (limit, inProgress int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.targetWait > 0 {
+		limit = a.limit()
+	}
+	return limit, a.inProgress
+}
