@@ -15,6 +15,8 @@ import (
 // ErrCopyRuns means that a copy is being made or read already; there is one at a time.
 var ErrCopyRuns = &detection.Error{Code: detection.CodeConflict, Message: "a copy of the store is under way already; try again later"}
 
+var errStopping = errors.New("the store is stopping")
+
 // copySuffix names the file that a copy is made in, beside the database.
 const copySuffix = ".copy"
 
@@ -76,12 +78,17 @@ func (s *Store) Copy(ctx context.Context) (*Copy, error) {
 func (s *Store) makeCopy(ctx context.Context) (*Copy, error) {
 	s.copies.making.Add(1)
 	defer s.copies.making.Done()
+	select {
+	case <-s.copies.stop:
+		return nil, errStopping
+	default:
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		select {
 		case <-s.copies.stop:
-			cancel(errors.New("the store is stopping"))
+			cancel(errStopping)
 		case <-ctx.Done():
 		}
 	}()

@@ -1,15 +1,11 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -23,7 +19,9 @@ type Census struct {
 	Detections    int64 `json:"detections"`
 	Outbox        int64 `json:"outbox"`
 	DeadLetters   int64 `json:"dead_letters"`
-	AuditEntries  int64 `json:"audit_entries"`
+	AuditEntries  int64 `json:"audit_entries"` // ever written
+	// AuditFloor is how many of AuditEntries are gone: the oldest ones, cut off by retention.
+	AuditFloor int64 `json:"audit_floor,omitempty"`
 	// AuditHead is the hash of the newest entry of the audit trail in hexadecimal; empty when there is none. It depends on
 	// every entry before.
 	AuditHead string `json:"audit_head"`
@@ -54,14 +52,8 @@ func inspect(ctx context.Context, conn *sql.Conn) (c Census, err error) {
 	if c, err = count(ctx, conn); err != nil {
 		return c, err
 	}
-	var counted detection.StoreStats
-	if err := conn.QueryRowContext(ctx, `SELECT detections, outbox, dead_letters FROM counts`).
-		Scan(&counted.Detections, &counted.Outbox, &counted.DeadLetters); err != nil {
-		return c, fmt.Errorf("read counts: %w", err)
-	}
-	if counted != (detection.StoreStats{Detections: c.Detections, Outbox: c.Outbox, DeadLetters: c.DeadLetters}) {
-		return c, fmt.Errorf("the service counted %+v, there are %d detections, %d outbox rows, %d dead letters",
-			counted, c.Detections, c.Outbox, c.DeadLetters)
+	if err := checkCounts(ctx, conn, c); err != nil {
+		return c, err
 	}
 	var stray int64
 	if err := conn.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM outbox WHERE seq NOT IN (SELECT seq FROM detections))
@@ -69,6 +61,39 @@ func inspect(ctx context.Context, conn *sql.Conn) (c Census, err error) {
 		return c, errors.Join(fmt.Errorf("%d outbox rows or dead letters have no detection", stray), err)
 	}
 	return c, walk(ctx, conn, &c)
+}
+
+// forgets says that the schema is one that lets detections and audit entries go.
+func forgets(ctx context.Context, conn *sql.Conn) (found bool, err error) {
+	if err := conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'audit_floor'`).Scan(&found); err != nil {
+		return false, fmt.Errorf("read schema: %w", err)
+	}
+	return found, nil
+}
+
+// checkCounts holds the numbers that the service keeps against what is there.
+func checkCounts(ctx context.Context, conn *sql.Conn, c Census) error {
+	var counted detection.StoreStats
+	if err := conn.QueryRowContext(ctx, `SELECT detections, outbox, dead_letters FROM counts`).
+		Scan(&counted.Detections, &counted.Outbox, &counted.DeadLetters); err != nil {
+		return fmt.Errorf("read counts: %w", err)
+	}
+	if counted != (detection.StoreStats{Detections: c.Detections, Outbox: c.Outbox, DeadLetters: c.DeadLetters}) {
+		return fmt.Errorf("the service counted %+v, there are %d detections, %d outbox rows, %d dead letters",
+			counted, c.Detections, c.Outbox, c.DeadLetters)
+	}
+	if found, err := forgets(ctx, conn); err != nil || !found {
+		return err
+	}
+	var bytes, there int64
+	if err := conn.QueryRowContext(ctx, `SELECT bytes, (SELECT coalesce(sum(octet_length(body)), 0) FROM detections) FROM counts`).
+		Scan(&bytes, &there); err != nil {
+		return fmt.Errorf("read bytes: %w", err)
+	}
+	if bytes != there {
+		return fmt.Errorf("the service counted %d bytes of detections, there are %d", bytes, there)
+	}
+	return nil
 }
 
 // checkStructure asks SQLite itself, which looks at pages, rows and indexes, not at what is written in them.
@@ -120,99 +145,4 @@ func newestReceivedAt(ctx context.Context, conn *sql.Conn) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("read the newest detection: %w", err)
 	}
 	return d.ReceivedAt.UTC(), nil
-}
-
-// walk follows the audit trail from its first entry and holds each detection against the entry that says it was accepted,
-// with the hash of its content. Both are in the order of acceptance.
-func walk(ctx context.Context, conn *sql.Conn, c *Census) error {
-	detections, err := conn.QueryContext(ctx, `SELECT id, body FROM detections ORDER BY seq`)
-	if err != nil {
-		return fmt.Errorf("read detections: %w", err)
-	}
-	defer detections.Close()
-	next := accepted{rows: detections}
-	if err := next.advance(); err != nil {
-		return err
-	}
-	entries, err := conn.QueryContext(ctx, `SELECT seq, detection_id, event, at, detail, prev, hash FROM audit ORDER BY seq`)
-	if err != nil {
-		return fmt.Errorf("read audit trail: %w", err)
-	}
-	defer entries.Close()
-	trail := auditTrail{sum: sha256.New()}
-	for entries.Next() {
-		e, err := trail.follow(entries)
-		if err != nil {
-			return err
-		}
-		if e.Event == eventAccepted && e.DetectionID == next.id {
-			if err := next.match(e.Detail); err != nil {
-				return err
-			}
-		}
-	}
-	if err := entries.Err(); err != nil {
-		return fmt.Errorf("read audit trail: %w", err)
-	}
-	if !next.done {
-		return fmt.Errorf("the audit trail does not say that detection %s was accepted", next.id)
-	}
-	if c.AuditEntries = trail.last.Seq; c.AuditEntries > 0 {
-		c.AuditHead = hex.EncodeToString(trail.last.Hash[:])
-	}
-	return nil
-}
-
-// accepted walks the detections.
-type accepted struct {
-	rows   *sql.Rows
-	id     string
-	digest string
-	done   bool
-}
-
-func (a *accepted) advance() error {
-	a.id, a.digest = "", ""
-	if !a.rows.Next() {
-		a.done = true
-		if err := a.rows.Err(); err != nil {
-			return fmt.Errorf("read detections: %w", err)
-		}
-		return nil
-	}
-	var body sql.RawBytes
-	if err := a.rows.Scan(&a.id, &body); err != nil {
-		return fmt.Errorf("read a detection: %w", err)
-	}
-	a.digest = digest(body)
-	return nil
-}
-
-func (a *accepted) match(want string) error {
-	if a.digest != want {
-		return fmt.Errorf("detection %s is not what was accepted: %s, the audit trail has %s", a.id, a.digest, want)
-	}
-	return a.advance()
-}
-
-// auditTrail recomputes the chain.
-type auditTrail struct {
-	sum  hash.Hash
-	last auditEntry
-}
-
-func (t *auditTrail) follow(rows *sql.Rows) (auditEntry, error) {
-	var (
-		e         auditEntry
-		prev, own []byte
-	)
-	if err := rows.Scan(&e.Seq, &e.DetectionID, &e.Event, &e.AtMicros, &e.Detail, &prev, &own); err != nil {
-		return e, fmt.Errorf("read an audit entry: %w", err)
-	}
-	e.Hash = auditHash(t.sum, t.last.Hash, e)
-	if e.Seq != t.last.Seq+1 || !bytes.Equal(prev, t.last.Hash[:]) || !bytes.Equal(own, e.Hash[:]) {
-		return e, fmt.Errorf("the audit trail is broken at entry %d (after %d)", e.Seq, t.last.Seq)
-	}
-	t.last = e
-	return e, nil
 }

@@ -53,7 +53,11 @@ func TestInspectTakesTheCensus(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest := storetest.Record(39, "").Detection.ReceivedAt
-	if c.SchemaVersion != 1 || c.Detections != 40 || c.Outbox != 33 || c.DeadLetters != 2 || c.AuditEntries != 47 ||
+	known, err := migrations.ReadDir("migrations/app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.SchemaVersion != len(known) || c.Detections != 40 || c.Outbox != 33 || c.DeadLetters != 2 || c.AuditEntries != 47 ||
 		len(c.AuditHead) != 64 || !c.NewestReceivedAt.Equal(newest) {
 		t.Errorf("census = %+v", c)
 	}
@@ -64,12 +68,25 @@ func TestInspectFindsWhatSQLiteDoesNot(t *testing.T) {
 	content := copied(t)
 	for _, c := range []struct{ name, change, want string }{
 		{"a detection changed", `UPDATE detections SET body = replace(body, '0.91', '0.99') WHERE seq = 7`, "is not what was accepted"},
-		{"a detection removed", `DELETE FROM detections WHERE seq = 7`, "the service counted"},
-		{"a detection added", `INSERT INTO detections VALUES (99, 'x', 0, 0, 0, '', '{}'); UPDATE counts SET detections = 41`, "does not say"},
+		{"a detection removed", `DROP TRIGGER detections_owed_stay; DELETE FROM detections WHERE seq = 8`, "the service counted"},
+		{"a detection that nobody waits for removed", `DELETE FROM detections WHERE seq = 3`, "the service counted"},
+		{"a detection removed and no longer counted", `UPDATE counts SET detections = detections - 1,
+			bytes = bytes - (SELECT octet_length(body) FROM detections WHERE seq = 3); DELETE FROM detections WHERE seq = 3`, "number 3 is gone"},
+		{"a detection removed, not counted, and noted", `UPDATE counts SET detections = detections - 1,
+			bytes = bytes - (SELECT octet_length(body) FROM detections WHERE seq = 3); DELETE FROM detections WHERE seq = 3;
+			INSERT INTO removed VALUES (3, 3)`, "number 3 is gone"},
+		{"a removal noted that was none", `INSERT INTO removed VALUES (3, 3)`, "not what the audit trail says"},
+		{"two detections change places", `UPDATE detections SET seq = 1000 WHERE seq = 3; UPDATE detections SET seq = 3 WHERE seq = 4;
+			UPDATE detections SET seq = 4 WHERE seq = 1000`, "number 3 is"},
+		{"bytes miscounted", `UPDATE counts SET bytes = bytes + 1`, "bytes of detections"},
+		{"a detection added", `INSERT INTO detections VALUES (99, 'x', 0, 0, 0, '', x'7b7d'); UPDATE counts SET detections = 41, bytes = bytes + 2`, "does not say"},
 		{"an outbox row removed", `DELETE FROM outbox WHERE seq = 20`, "the service counted"},
 		{"an outbox row of nothing", `DELETE FROM outbox WHERE seq = 20; INSERT INTO outbox VALUES (999, '')`, "have no detection"},
 		{"an audit entry changed", `DROP TRIGGER audit_never_updated; UPDATE audit SET detail = 'x' WHERE seq = 45`, "broken at entry 45"},
 		{"an audit entry removed", `DROP TRIGGER audit_never_deleted; DELETE FROM audit WHERE seq = 45`, "broken at entry 46"},
+		{"the trail's beginning removed", `DROP TRIGGER audit_floor_forward; DELETE FROM detections WHERE seq = 1; UPDATE audit_floor SET seq = 1, accepted = 1,
+			hash = (SELECT hash FROM audit WHERE seq = 1); DELETE FROM audit WHERE seq = 1; UPDATE counts SET detections = 39,
+			bytes = (SELECT sum(octet_length(body)) FROM detections)`, "no entry says that it was cut"},
 		{"an older schema", `PRAGMA user_version = 0`, "schema 0"},
 		{"a newer schema", `PRAGMA user_version = 99`, "schema 99"},
 	} {

@@ -14,7 +14,13 @@ import (
 )
 
 // The events of the audit trail, beside the outcomes of deliveries.
-const eventAccepted = "accepted"
+const (
+	eventAccepted = "accepted"
+	eventRedriven = "redriven" // an operator wants a dead letter delivered after all
+	eventPurged   = "purged"   // an operator gave a dead letter up
+	eventRemoved  = "removed"  // detections were removed by retention
+	eventCut      = "cut"      // the oldest entries of the trail were removed
+)
 
 // ledger writes the tables of app.db. Only the writer's goroutine uses it; it keeps the head of the audit chain and the
 // counts in memory, in step with the tables.
@@ -22,9 +28,15 @@ type ledger struct {
 	detection, outbox, audit, unqueue, deadLetter, setCounts *sql.Stmt
 	readCounts, readHead                                     *sql.Stmt
 
-	counts, stored detection.StoreStats // now, and as the table has it
-	head           auditEntry           // the newest one; zero when there is none
+	counts, stored counts     // now, and as the table has it
+	head           auditEntry // the newest one; zero when there is none
 	sum            hash.Hash
+}
+
+// counts is the row of the table of that name.
+type counts struct {
+	detection.StoreStats
+	bytes int64 // of the detections' JSON
 }
 
 // auditEntry is one row of the audit trail.
@@ -49,8 +61,8 @@ func (l *ledger) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&l.audit, `INSERT INTO audit (seq, detection_id, event, at, detail, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?)`},
 		{&l.unqueue, `DELETE FROM outbox WHERE seq = (SELECT seq FROM detections WHERE id = ?)`},
 		{&l.deadLetter, `INSERT INTO dead_letters (seq, at, reason) SELECT seq, ?, ? FROM detections WHERE id = ?`},
-		{&l.setCounts, `UPDATE counts SET detections = ?, outbox = ?, dead_letters = ?`},
-		{&l.readCounts, `SELECT detections, outbox, dead_letters FROM counts`},
+		{&l.setCounts, `UPDATE counts SET detections = ?, outbox = ?, dead_letters = ?, bytes = ?`},
+		{&l.readCounts, `SELECT detections, outbox, dead_letters, bytes FROM counts`},
 		{&l.readHead, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`},
 	} {
 		if err := prepare(ctx, conn, p.stmt, p.text); err != nil {
@@ -62,7 +74,7 @@ func (l *ledger) prepare(ctx context.Context, conn *sql.Conn) error {
 
 func (l *ledger) reload(ctx context.Context) error {
 	n := &l.counts
-	if err := l.readCounts.QueryRowContext(ctx).Scan(&n.Detections, &n.Outbox, &n.DeadLetters); err != nil {
+	if err := l.readCounts.QueryRowContext(ctx).Scan(&n.Detections, &n.Outbox, &n.DeadLetters, &n.bytes); err != nil {
 		return fmt.Errorf("read counts: %w", err)
 	}
 	l.stored = l.counts
@@ -80,7 +92,8 @@ func (l *ledger) finish(ctx context.Context) error {
 	if l.counts == l.stored {
 		return nil
 	}
-	_, err := l.setCounts.ExecContext(ctx, l.counts.Detections, l.counts.Outbox, l.counts.DeadLetters)
+	n := &l.counts
+	_, err := l.setCounts.ExecContext(ctx, n.Detections, n.Outbox, n.DeadLetters, n.bytes)
 	return err
 }
 
@@ -96,6 +109,7 @@ func (l *ledger) insert(e *encoded, nowMicros int64) error {
 		return err
 	}
 	l.counts.Detections++
+	l.counts.bytes += int64(len(e.body))
 	if e.deliver {
 		seq, err := result.LastInsertId()
 		if err != nil {

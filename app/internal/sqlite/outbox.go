@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 )
@@ -33,52 +32,6 @@ func (s *Store) Acknowledge(ctx context.Context, deliveries []detection.Delivery
 	return translate("acknowledge deliveries", detection.ErrUnavailable, err)
 }
 
-// Renew implements detection.Store. It forgets owners whose lease has ended.
-func (s *Store) Renew(ctx context.Context, owner string, lease time.Duration) error {
-	if owner == "" {
-		return detection.Invalid("owner", "must not be empty")
-	}
-	now := s.now()
-	return s.change(ctx, "renew lease of "+owner,
-		statement{`DELETE FROM owners WHERE lease_until <= ?`, []any{now.UnixMicro()}},
-		statement{`INSERT INTO owners (owner, lease_until) VALUES (?, ?)
-			ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until`, []any{owner, now.Add(lease).UnixMicro()}})
-}
-
-// Release implements detection.Store.
-func (s *Store) Release(ctx context.Context, owner string) error {
-	return s.change(ctx, "release rows of "+owner,
-		statement{`DELETE FROM owners WHERE owner = ?`, []any{owner}},
-		statement{`UPDATE outbox SET owner = '' WHERE owner = ?`, []any{owner}})
-}
-
-// keepLeases makes the leases of owners who could not renew while the store was down last a little longer.
-func (s *Store) keepLeases(ctx context.Context, grace time.Duration) error {
-	if grace <= 0 {
-		return nil
-	}
-	until := s.now().Add(grace).UnixMicro()
-	return s.change(ctx, "extend leases", statement{`UPDATE owners SET lease_until = max(lease_until, ?)`, []any{until}})
-}
-
-type statement struct {
-	text string
-	args []any
-}
-
-// change runs rare statements, which are worth no preparation.
-func (s *Store) change(ctx context.Context, doing string, statements ...statement) error {
-	err := s.file.writer.do(ctx, &op{rows: 1, bytes: rowOverheadBytes, run: func() error {
-		for _, st := range statements {
-			if _, err := s.file.writer.conn.ExecContext(context.Background(), st.text, st.args...); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
-	return translate(doing, detection.ErrUnavailable, err)
-}
-
 // Claim implements detection.Store. An unknown id after means from the start.
 func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]detection.Record, error) {
 	if owner == "" {
@@ -88,9 +41,8 @@ func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]de
 		return nil, nil
 	}
 	var claimed []int64
-	now := s.now().UnixMicro()
 	err := s.file.writer.do(ctx, &op{rows: 1 + limit/8, run: func() error {
-		c := claim{conn: s.file.writer.conn, owner: owner, nowMicros: now, limit: limit}
+		c := claim{conn: s.file.writer.conn, owner: owner, live: s.leases.live(), limit: limit}
 		var err error
 		claimed, err = c.run(after)
 		return err
@@ -152,10 +104,10 @@ func (s *Store) load(ctx context.Context, seqs []int64) (records []detection.Rec
 // claim is one call of Claim inside the writer's transaction. Its cost depends on limit and on how many owners there are,
 // not on how long the outbox is.
 type claim struct {
-	conn      *sql.Conn
-	owner     string
-	nowMicros int64
-	limit     int
+	conn  *sql.Conn
+	owner string
+	live  []string // owners whose rows are their own
+	limit int
 }
 
 type outboxRow struct {
@@ -173,10 +125,14 @@ WITH RECURSIVE holder(name) AS (
 )
 SELECT name FROM holder
 WHERE name IS NOT NULL
-  AND (name IN (?, '') OR NOT EXISTS (SELECT 1 FROM owners WHERE owners.owner = holder.name AND lease_until > ?))`
+  AND (name IN (?, '') OR name NOT IN (SELECT value FROM json_each(?)))`
 
 func (c claim) run(after string) ([]int64, error) {
-	names, err := collect[string](c.conn, claimable, c.owner, c.nowMicros)
+	live, err := json.Marshal(c.live)
+	if err != nil {
+		return nil, err
+	}
+	names, err := collect[string](c.conn, claimable, c.owner, string(live))
 	if err != nil {
 		return nil, fmt.Errorf("find owners: %w", err)
 	}

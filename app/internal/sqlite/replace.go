@@ -86,9 +86,14 @@ func (o *Owned) Beyond(ctx context.Context, of Census) (Later, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Later{}, fmt.Errorf("read audit trail: %w", err)
 	}
-	if l.Descends = hex.EncodeToString(at) == of.AuditHead; l.Descends {
-		l.AuditEntries -= of.AuditEntries
-		l.Detections -= of.Detections
+	if l.Descends = hex.EncodeToString(at) == of.AuditHead; !l.Descends {
+		return l, nil
+	}
+	l.AuditEntries -= of.AuditEntries
+	// Counted in the trail, because retention may have removed others meanwhile.
+	err = conn.QueryRowContext(ctx, `SELECT count(*) FROM audit WHERE seq > ? AND event = ?`, of.AuditEntries, eventAccepted).Scan(&l.Detections)
+	if err != nil {
+		return Later{}, fmt.Errorf("read audit trail: %w", err)
 	}
 	return l, nil
 }

@@ -11,13 +11,18 @@ import (
 	"github.com/detection-api/detection-api/app/internal/detection"
 )
 
-var _ detection.Store = (*Store)(nil)
+var (
+	_ detection.Store      = (*Store)(nil)
+	_ detection.Operations = (*Store)(nil)
+)
 
 // Store is the service's store of record: detections, their audit trail and what is owed to TAK.
 type Store struct {
 	file   *file
 	ledger *ledger
+	leases *leases
 	copies *copies
+	keeper *keeper
 	now    func() time.Time
 }
 
@@ -28,14 +33,20 @@ const storeName = "app.db"
 type StoreOptions struct {
 	Options
 	// RestartGrace keeps the leases that were alive when the store went down: at the start each lasts at least so long,
-	// time enough for its owner to renew it before others adopt its rows. Use the lease duration. 0 means none.
+	// time enough for its owner to renew it before others adopt its rows. Each lasts as long as its owner asked for anyway.
 	RestartGrace time.Duration
+	// Retention says what the store gives up by itself, on a timer. Default: nothing.
+	Retention Retention
 }
 
 // OpenStore opens opts.Dir/app.db or makes it. Close must be called.
 func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 	opts.setDefaults()
-	s := &Store{ledger: &ledger{}, copies: newCopies(), now: opts.Now}
+	if err := opts.Retention.check(); err != nil {
+		return nil, err
+	}
+	passed := &steady{now: opts.Now}
+	s := &Store{ledger: &ledger{}, leases: newLeases(passed), copies: newCopies(), now: opts.Now}
 	var err error
 	s.file, err = openFile(ctx, opts.Options, storeName, s.ledger, func(path string) error {
 		if orphaned(path) {
@@ -53,6 +64,8 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 	if err := s.keepLeases(ctx, opts.RestartGrace); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep leases over the restart: %w", err), s.Close())
 	}
+	s.keeper = newKeeper(s, opts.Retention, &settling{now: opts.Now, passed: passed.elapsed})
+	s.file.closers = append(s.file.closers, closeFunc(s.keeper.close))
 	return s, nil
 }
 

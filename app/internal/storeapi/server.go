@@ -34,6 +34,8 @@ type ServerOptions struct {
 	// MaxInFlight is how many calls are worked on at once; more are refused at once, before their body is read.
 	// Default 256.
 	MaxInFlight int
+	// Operations are what operators do with the store. Default: those calls do not exist.
+	Operations detection.Operations
 	// Copy makes a copy of the store's database. Default: that call does not exist.
 	Copy func(context.Context) (*Copy, error)
 	// Verified is told of a copy that a backup job has kept and verified. Default: that call does not exist.
@@ -63,6 +65,7 @@ func NewServer(opts ServerOptions) http.Handler {
 	s := &server{opts: opts, token: sha256.Sum256([]byte(opts.Token)), inFlight: make(chan struct{}, opts.MaxInFlight)}
 	mux := http.NewServeMux()
 	s.routes(mux)
+	s.routeOperations(mux)
 	s.routeBackup(mux)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, map[string]string{"status": "ok"}) })
 	mux.HandleFunc("GET /ready", s.ready)

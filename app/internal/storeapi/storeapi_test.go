@@ -48,7 +48,7 @@ func TestClientConformance(t *testing.T) {
 			if current, err = sqlite.OpenStore(t.Context(), opts); err != nil {
 				t.Fatal(err)
 			}
-			h := storeapi.NewServer(storeapi.ServerOptions{Store: current, Token: token})
+			h := storeapi.NewServer(storeapi.ServerOptions{Store: current, Operations: current, Token: token})
 			handler.Store(&h)
 		}
 		open()
@@ -57,8 +57,9 @@ func TestClientConformance(t *testing.T) {
 			server.Close()
 			_ = current.Close()
 		})
+		client := newClient(t, storeapi.ClientOptions{BaseURL: server.URL + "/", Timeout: 10 * time.Second})
 		return &storetest.StoreUnderTest{
-			Store: newClient(t, storeapi.ClientOptions{BaseURL: server.URL + "/", Timeout: 10 * time.Second}),
+			Store: client, Operations: client,
 			Restart: func() {
 				if err := current.Close(); err != nil {
 					t.Error(err)

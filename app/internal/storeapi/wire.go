@@ -16,6 +16,10 @@ const (
 	pathRelease     = "/v1/release"
 	pathDetection   = "/v1/detection" // ?id=
 	pathStats       = "/v1/stats"
+	pathLetters     = "/v1/dead-letters" // ?after=&limit=
+	pathRedrive     = "/v1/dead-letters/redrive"
+	pathPurge       = "/v1/dead-letters/purge"
+	pathAudit       = "/v1/audit" // ?after=&limit=
 )
 
 // headerTimeout tells the server in whole milliseconds how long the client will wait, so that it does not work for
@@ -49,6 +53,19 @@ type (
 	}
 	releaseRequest struct {
 		Owner string `json:"owner"`
+	}
+	orderRequest struct {
+		detection.Order
+		IDs []string `json:"ids"`
+	}
+	orderResponse struct {
+		Count int `json:"count"`
+	}
+	lettersResponse struct {
+		DeadLetters []detection.DeadLetter `json:"dead_letters"`
+	}
+	auditResponse struct {
+		Entries []detection.AuditEntry `json:"entries"`
 	}
 	empty         struct{}
 	errorResponse struct {

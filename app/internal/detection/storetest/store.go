@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 // StoreUnderTest is a store of a test and a way to restart it.
 type StoreUnderTest struct {
 	detection.Store
+	detection.Operations // of the same store
 	// Restart closes the store and opens it again on the same data.
 	Restart func()
 }
@@ -22,9 +24,19 @@ type OpenStore func(t *testing.T, now func() time.Time) *StoreUnderTest
 
 const lease = 30 * time.Second
 
+type storeTest func(*testing.T, *StoreUnderTest, *Clock)
+
+func join(parts ...map[string]storeTest) map[string]storeTest {
+	all := map[string]storeTest{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
 // RunStore runs the whole suite.
 func RunStore(t *testing.T, open OpenStore) {
-	for name, test := range map[string]func(*testing.T, *StoreUnderTest, *Clock){
+	for name, test := range join(operationTests, clockTests, map[string]storeTest{
 		"a record comes back as it was committed": testGet,
 		"commit may be repeated":                  testIdempotent,
 		"a bad record spoils its group":           testAtomic,
@@ -42,7 +54,7 @@ func RunStore(t *testing.T, open OpenStore) {
 		"empty calls do nothing":                  testEmpty,
 		"nonsense is refused":                     testInvalid,
 		"an ended context ends the wait":          testContext,
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			clock := NewClock()
 			test(t, open(t, clock.Now), clock)
