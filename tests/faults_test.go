@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,16 +239,30 @@ func replaced(s *stack.Stack, gone corev1.Pod) error {
 // fewestPods is the least number of pods that the autoscaler of a slot keeps in production.
 const fewestPods = 3
 
-// slotReady says whether the autoscaler has given a slot its pods and all of them are ready.
+// slotReady says whether the autoscaler has given a slot its pods and all of them are ready. It counts the pods as well as
+// the Deployment does, whose status still tells of a pod for some time after that was deleted at once.
 func slotReady(s *stack.Stack, slot string) error {
-	d, err := s.Kube.AppsV1().Deployments(stack.Namespace).Get(context.Background(), "detection-api-"+slot, metav1.GetOptions{})
+	ctx := context.Background()
+	d, err := s.Kube.AppsV1().Deployments(stack.Namespace).Get(ctx, "detection-api-"+slot, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	if *d.Spec.Replicas < fewestPods || d.Status.ReadyReplicas != *d.Spec.Replicas || d.Status.ObservedGeneration != d.Generation {
-		return fmt.Errorf("slot %s has %d of %d pods ready", slot, d.Status.ReadyReplicas, *d.Spec.Replicas)
+	pods, err := s.Kube.CoreV1().Pods(stack.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=detection-api,slot=" + slot})
+	if err != nil {
+		return err
+	}
+	ready := int32(len(slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !serves(pod) })))
+	if *d.Spec.Replicas < fewestPods || ready != *d.Spec.Replicas || d.Status.ReadyReplicas != ready || d.Status.ObservedGeneration != d.Generation {
+		return fmt.Errorf("slot %s has %d of %d pods ready, its Deployment tells of %d", slot, ready, *d.Spec.Replicas, d.Status.ReadyReplicas)
 	}
 	return nil
+}
+
+// serves says whether a pod is ready and not on its way out.
+func serves(pod corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 func storeReady(s *stack.Stack) error {
