@@ -31,6 +31,8 @@ func commands() []command {
 		{"store", "run the store that the serving pods share", runStore},
 		{"backup", "take, verify, list and prune copies of the store", runBackup},
 		{"restore", "put a copy of the store back", runRestore},
+		{"deadletters", "list, redrive and purge detections whose delivery was given up", runDeadLetters},
+		{"audit", "verify and list the audit trail", runAudit},
 		{"check", "ask URLs and fail unless all of them answer 200", runCheck},
 		{"geolocate", "compute positions from JSON lines, without a server", runGeolocate},
 		{"token", "make a bearer token for the API", runToken},
@@ -82,7 +84,7 @@ func report(w io.Writer, name string, err error) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "detection-api turns AI detections into positions on a TAK map.\n\nUsage: detection-api COMMAND [flags]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.about)
+		fmt.Fprintf(w, "  %-12s %s\n", c.name, c.about)
 	}
 	fmt.Fprint(w, "\nEvery flag --some-name can also be given as the environment variable SOME_NAME.\n"+
 		"detection-api COMMAND --help lists the flags of a command.\n")

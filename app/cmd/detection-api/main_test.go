@@ -57,6 +57,17 @@ func TestBadUsage(t *testing.T) {
 		{"prune all", nil, []string{"backup", "prune", "--backup-dir", "b", "--retention-days", "0"}, 2, "retention-days"},
 		{"restore from nothing", nil, []string{"restore", "--backup-dir", t.TempDir(), "--data-dir", t.TempDir()}, 1, "no verified copy"},
 		{"restore to nowhere", nil, []string{"restore", "--backup-dir", "b"}, 2, "data-dir"},
+		{"dead letters without a command", nil, []string{"deadletters"}, 2, "list, redrive or purge"},
+		{"dead letters of nothing", nil, []string{"deadletters", "list"}, 2, "store-url or data-dir"},
+		{"dead letters of an empty directory", nil, []string{"deadletters", "list", "--data-dir", t.TempDir()}, 1, "no app.db"},
+		{"dead letters without a token", nil, []string{"deadletters", "list", "--store-url", "http://s:1"}, 2, "store-token"},
+		{"redrive by nobody", nil, []string{"deadletters", "redrive", "--data-dir", "d", "--reason", "r", "--all"}, 2, "operator"},
+		{"purge without a reason", nil, []string{"deadletters", "purge", "--data-dir", "d", "--operator", "o", "x"}, 2, "reason"},
+		{"purge nothing", nil, []string{"deadletters", "purge", "--data-dir", "d", "--operator", "o", "--reason", "r"}, 2, "ids or --all"},
+		{"purge some and all", nil, []string{"deadletters", "purge", "--data-dir", "d", "--operator", "o", "--reason", "r", "--all", "x"}, 2, "ids or --all"},
+		{"audit of another kind", nil, []string{"audit", "burn"}, 2, `"burn"`},
+		{"verify the audit of nothing", nil, []string{"audit", "verify"}, 2, "store-url or data-dir"},
+		{"list the audit backwards", nil, []string{"audit", "list", "--after", "-1", "--data-dir", "d"}, 2, "after"},
 		{"check nothing", nil, []string{"check"}, 2, "URL"},
 		{"check nonsense", nil, []string{"check", "localhost"}, 2, `"localhost"`},
 		{"geolocate a file that is not there", nil, []string{"geolocate", "/none/such.ndjson"}, 1, "/none/such.ndjson"},
@@ -81,6 +92,8 @@ func TestBadUsage(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"store", "-h"}, {"geolocate", "--help"}, {"token", "--help"},
 		{"backup", "--help"}, {"backup", "run", "--help"}, {"backup", "prune", "-h"}, {"restore", "--help"}, {"check", "--help"},
+		{"deadletters", "--help"}, {"deadletters", "list", "--help"}, {"deadletters", "redrive", "-h"}, {"deadletters", "purge", "--help"},
+		{"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "list", "-h"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), streams{out: &out, err: &errs}, args); code != 0 || out.Len() == 0 || errs.Len() > 0 {

@@ -45,6 +45,28 @@ func Inspect(ctx context.Context, path string) (Census, error) {
 	return c, nil
 }
 
+// InspectLive does the same to an app.db that may be open anywhere, as it is at one moment. It changes nothing. The
+// write-ahead log of a store that runs cannot be emptied meanwhile.
+func InspectLive(ctx context.Context, path string) (Census, error) {
+	if orphaned(path) {
+		return Census{}, fmt.Errorf("%s is empty but its log is not", filepath.Base(path))
+	}
+	conn, err := pinned(ctx, openReaders(path, 1))
+	if err != nil {
+		return Census{}, fmt.Errorf("open %s: %w", filepath.Base(path), err)
+	}
+	defer conn.Close()
+	_, err = beginReading(ctx, conn.Conn)
+	var c Census
+	if err == nil {
+		c, err = inspect(ctx, conn.Conn)
+	}
+	if err != nil {
+		return Census{}, fmt.Errorf("inspect %s: %w", filepath.Base(path), err)
+	}
+	return c, nil
+}
+
 func inspect(ctx context.Context, conn *sql.Conn) (c Census, err error) {
 	if err := checkStructure(ctx, conn); err != nil {
 		return c, err

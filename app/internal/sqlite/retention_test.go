@@ -230,7 +230,7 @@ func TestTheDatabaseKeepsTheTrail(t *testing.T) {
 	for _, change := range []string{
 		`DELETE FROM audit WHERE seq = 1`,
 		`DELETE FROM audit_floor`,
-		`UPDATE audit_floor SET seq = 1`,                                                        // without its hash
+		`UPDATE audit_floor SET seq = 1`, // without its hash
 		`UPDATE audit_floor SET seq = 200, hash = (SELECT hash FROM audit WHERE seq = 200)`,     // too young
 		`UPDATE audit_floor SET seq = 99999, hash = (SELECT hash FROM audit ORDER BY seq DESC)`, // not there
 		`DELETE FROM detections WHERE seq = 950`,                                                // the newest
