@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/server"
+	"github.com/detection-api/detection-api/app/internal/sqlite"
 	"github.com/detection-api/detection-api/app/internal/token"
 )
 
@@ -110,6 +111,9 @@ func checkServe(c server.ServeConfig) error {
 		}
 		if err := checkStoreToken(c.StoreToken); err != nil {
 			return err
+		}
+		if c.Retention != (sqlite.Retention{}) {
+			return wrongUsage("retention is the store's: give its flags to the store role, not to serve with --store-url")
 		}
 	}
 	if c.TAKAddr != "" {

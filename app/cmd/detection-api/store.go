@@ -65,6 +65,7 @@ func checkStoreToken(token string) error {
 // commonFlags are those of serve and store.
 type commonFlags struct {
 	values           server.Common
+	retention        retentionFlags
 	logLevel, format string
 	finish           func()
 }
@@ -76,6 +77,7 @@ func (f *commonFlags) register(fs *flag.FlagSet, listenAddr string) {
 	fs.Int64Var(&v.MinFreeBytes, "min-free-bytes", 64<<20, "free `bytes` on the disk below which nothing is accepted")
 	fs.DurationVar(&v.DrainDelay, "drain-delay", 0, "how long connections are wound down before the last one is closed")
 	fs.DurationVar(&v.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long the last requests and the hand-over may take")
+	f.retention.register(fs)
 	fs.StringVar(&f.logLevel, "log-level", "info", "`level`: debug, info, warn or error")
 	fs.StringVar(&f.format, "log-format", "json", "`format`: json or text")
 }
@@ -94,6 +96,9 @@ func (f *commonFlags) common(io streams) (server.Common, error) {
 	}
 	if c.DrainDelay < 0 || c.ShutdownTimeout <= 0 {
 		return c, wrongUsage("drain-delay and shutdown-timeout: want at least 0 and more than 0, got %v and %v", c.DrainDelay, c.ShutdownTimeout)
+	}
+	if c.Retention, err = f.retention.retention(); err != nil {
+		return c, err
 	}
 	syscall.Umask(0o077) // what the service writes is for its own user
 	c.Now = time.Now

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/geo"
+	"github.com/detection-api/detection-api/app/internal/sqlite"
 	"github.com/detection-api/detection-api/app/internal/token"
 )
 
@@ -15,8 +16,10 @@ type Common struct {
 	MinFreeBytes    int64         // free space of the disk below which nothing is accepted
 	DrainDelay      time.Duration // how long connections are wound down before the listener closes
 	ShutdownTimeout time.Duration // how long the last requests (at most half of it), and then the hand-over, may take
-	Logger          *slog.Logger
-	Now             func() time.Time
+	// Retention is what the store of this process removes by itself. It is none of a role without a store.
+	Retention sqlite.Retention
+	Logger    *slog.Logger
+	Now       func() time.Time
 	// Fatal is told of an I/O error of a database, after which nothing it says can be trusted: the process must exit.
 	Fatal func(error)
 }

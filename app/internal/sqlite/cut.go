@@ -137,7 +137,7 @@ func (s *Store) nextFloor(ctx context.Context, at floor, covered, before int64) 
 // not yet 90 days old; a clock that was set back meanwhile must not make it fail others in the same transaction.
 func (s *Store) moveFloor(ctx context.Context, to floor) (int64, error) {
 	var n int64
-	err := s.file.writer.do(ctx, &op{rows: cutBatch, bytes: markBytes(cutBatch), run: func() error {
+	err := s.file.writer.do(ctx, &op{rows: cutBatch, bytes: cutBatch * rowOverheadBytes, run: func() error {
 		now := s.now()
 		young, err := s.countYoung(to.entry.Seq, now.Add(-MinAuditAge).UnixMicro())
 		if err != nil || young > 0 {

@@ -64,7 +64,7 @@ func (s *Store) settleLetters(ctx context.Context, doing string, ids []string, o
 	ids = slices.Clone(ids) // the caller may be gone before the writer comes to it
 	done := 0
 	now, detail := s.now().UnixMicro(), "by "+order.Operator+": "+order.Reason
-	err = s.file.writer.do(ctx, &op{rows: len(ids), bytes: markBytes(len(ids)), run: func() error {
+	err = s.file.writer.do(ctx, &op{rows: len(ids), bytes: int64(len(ids)) * rowOverheadBytes, run: func() error {
 		for _, id := range ids {
 			was, err := settle(s.execute, id, detail, now)
 			if err != nil {

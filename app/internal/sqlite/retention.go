@@ -184,7 +184,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64) (n int64, err error) {
 		return 0, err
 	}
 	var removed int64
-	err = s.file.writer.do(ctx, &op{rows: len(seqs), bytes: markBytes(len(seqs)), run: func() error {
+	err = s.file.writer.do(ctx, &op{rows: len(seqs), bytes: int64(len(seqs)) * rowOverheadBytes, run: func() error {
 		gone, bytes, err := s.deleteDetections(string(list))
 		if err != nil || len(gone) == 0 {
 			return err
