@@ -56,15 +56,6 @@ type Ellipse struct {
 // MethodRayEllipsoid is a single-image fix: the pixel's ray met with the WGS-84 ellipsoid at the height of the ground.
 const MethodRayEllipsoid = "ray-ellipsoid"
 
-// Record is a detection as it is committed.
-type Record struct {
-	Detection Detection `json:"detection"`
-	// Deliver says that the event is owed to TAK.
-	Deliver bool `json:"deliver"`
-	// Owner is the pod that delivers it while its lease lasts; empty means that any live pod may claim it.
-	Owner string `json:"owner,omitempty"`
-}
-
 // Outcome is how the delivery of a detection to TAK ended.
 type Outcome string
 

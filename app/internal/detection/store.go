@@ -40,9 +40,10 @@ type Queued struct {
 }
 
 // Queue holds what this pod has accepted and the store or TAK has not confirmed yet. It survives a crash of the process.
-// A row goes when the store has it and knows how its delivery ended.
+// A row goes when the store has it and knows how its delivery ended. Only what the store does not have survives a power cut
+// for certain: the store hands out the rest again, and tells of what was done already.
 type Queue interface {
-	// Put adds the items, durably, in order. Ids that are there already are left as they are. ErrFull: nothing was added.
+	// Put adds the items, in order, durably when one of them is not stored. Ids that are there already are left as they are. ErrFull: nothing was added.
 	// Items that are all stored may be refused earlier than others, as they can be claimed from the store again.
 	Put(ctx context.Context, items []Queued) error
 	// Unstored returns up to limit of the oldest records that the store does not have.

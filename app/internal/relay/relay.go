@@ -82,6 +82,9 @@ func New(opts Options) *Relay {
 // It returns detection.ErrFull or detection.ErrUnavailable when neither can take it.
 func (r *Relay) Accept(ctx context.Context, d detection.Detection) (detection.Durability, error) {
 	record := detection.Record{Detection: d, Deliver: r.opts.Dial != nil, Owner: r.opts.Owner}
+	if err := record.Encode(); err != nil { // once for the store and the queue
+		return "", err
+	}
 	stored, err := r.commit(ctx, record)
 	if err != nil {
 		return "", err

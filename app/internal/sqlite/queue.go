@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -142,19 +141,21 @@ func (q *Queue) Put(ctx context.Context, items []detection.Queued) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	release, err := q.reserve(bytes, !slices.ContainsFunc(rows, func(row item) bool { return !row.stored }))
+	copies := !slices.ContainsFunc(rows, func(row item) bool { return !row.stored })
+	release, err := q.reserve(bytes, copies)
 	if err != nil {
 		return translate("queue records", errQueue, err)
 	}
 	defer release()
-	return q.change(ctx, "queue records", len(rows), bytes, func() error {
+	o := &op{rows: len(rows), bytes: bytes, repeatable: copies, run: func() error {
 		for i := range rows {
 			if err := q.backlog.insert(&rows[i]); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}}
+	return translate("queue records", errQueue, q.file.writer.do(ctx, o))
 }
 
 func encodeItems(items []detection.Queued) (rows []item, bytes int64, err error) {
@@ -171,8 +172,8 @@ func encodeItems(items []detection.Queued) (rows []item, bytes int64, err error)
 		if row.stored && row.state == stateNothingOwed {
 			continue // nothing is open about it
 		}
-		if row.body, err = json.Marshal(&in.Record); err != nil {
-			return nil, 0, fmt.Errorf("encode record %s: %w", row.id, err)
+		if row.body, err = in.Record.AppendJSON(nil); err != nil {
+			return nil, 0, err
 		}
 		rows = append(rows, row)
 		bytes += int64(len(row.body)) + rowOverheadBytes
@@ -183,7 +184,7 @@ func encodeItems(items []detection.Queued) (rows []item, bytes int64, err error)
 // MarkStored implements detection.Queue.
 func (q *Queue) MarkStored(ctx context.Context, ids []string) error {
 	ids = slices.Clone(ids)
-	return q.change(ctx, "mark records stored", len(ids), markBytes(len(ids)), func() error {
+	return q.mark(ctx, "mark records stored", len(ids), func() error {
 		for _, id := range ids {
 			if err := q.backlog.store(id); err != nil {
 				return err
@@ -196,7 +197,7 @@ func (q *Queue) MarkStored(ctx context.Context, ids []string) error {
 // MarkDelivered implements detection.Queue.
 func (q *Queue) MarkDelivered(ctx context.Context, deliveries []detection.Delivery) error {
 	deliveries = slices.Clone(deliveries)
-	return q.change(ctx, "mark records delivered", len(deliveries), markBytes(len(deliveries)), func() error {
+	return q.mark(ctx, "mark records delivered", len(deliveries), func() error {
 		for i := range deliveries {
 			if err := q.backlog.deliver(&deliveries[i]); err != nil {
 				return err
@@ -209,7 +210,7 @@ func (q *Queue) MarkDelivered(ctx context.Context, deliveries []detection.Delive
 // MarkAcknowledged implements detection.Queue. An id that is still owed to TAK or to the store stays.
 func (q *Queue) MarkAcknowledged(ctx context.Context, ids []string) error {
 	ids = slices.Clone(ids)
-	return q.change(ctx, "take records off", len(ids), markBytes(len(ids)), func() error {
+	return q.mark(ctx, "take records off", len(ids), func() error {
 		for _, id := range ids {
 			if _, err := q.backlog.remove.Exec(id); err != nil {
 				return err
@@ -222,9 +223,12 @@ func (q *Queue) MarkAcknowledged(ctx context.Context, ids []string) error {
 // markBytes is about what changing n rows adds to the log.
 func markBytes(n int) int64 { return int64(n) * rowOverheadBytes }
 
-func (q *Queue) change(ctx context.Context, doing string, rows int, bytes int64, run func() error) error {
-	if rows == 0 {
+// mark changes n rows. A power cut may undo it: then the store is told again what it knows and TAK gets an event again with
+// the same uid, but nothing is forgotten.
+func (q *Queue) mark(ctx context.Context, doing string, n int, run func() error) error {
+	if n == 0 {
 		return nil
 	}
-	return translate(doing, errQueue, q.file.writer.do(ctx, &op{rows: rows, bytes: bytes, run: run}))
+	o := &op{rows: n, bytes: markBytes(n), repeatable: true, run: run}
+	return translate(doing, errQueue, q.file.writer.do(ctx, o))
 }

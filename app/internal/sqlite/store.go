@@ -122,9 +122,9 @@ func encode(records []detection.Record) (rows []encoded, bytes int64, err error)
 		if d.ID == "" {
 			return nil, 0, detection.Invalid("detection_id", "must not be empty")
 		}
-		body, err := json.Marshal(d)
+		body, err := records[i].DetectionJSON()
 		if err != nil {
-			return nil, 0, fmt.Errorf("encode detection %s: %w", d.ID, err)
+			return nil, 0, err
 		}
 		rows[i] = encoded{
 			id: d.ID, owner: records[i].Owner, deliver: records[i].Deliver,

@@ -21,6 +21,9 @@ type op struct {
 	run   func() error // runs statements of the writer's connection
 	rows  int          // weight in the batch
 	bytes int64        // payload, about what the write-ahead log grows by
+	// repeatable says that a power cut may undo it: who asked for it will find out and do it again. Only the process's
+	// own death it must survive.
+	repeatable bool
 }
 
 // session is what a kind of database keeps in memory beside its tables.
@@ -45,6 +48,7 @@ type writer struct {
 	fatal   func(error)
 
 	begin, commit, rollback *sql.Stmt
+	syncer                  *syncer
 
 	broken         atomic.Pointer[error] // set once: nothing may be written any more
 	walBytes       atomic.Int64          // about what was written since the last checkpoint
@@ -61,6 +65,10 @@ func newWriter(ctx context.Context, conn *sql.Conn, s session, log *slog.Logger,
 		if err := prepare(ctx, conn, p.stmt, p.text); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if w.syncer, err = newSyncer(ctx, conn); err != nil {
+		return nil, err
 	}
 	if err := s.prepare(ctx, conn); err != nil {
 		return nil, err
@@ -101,6 +109,9 @@ func (w *writer) batch(ops []*op) error {
 	if err := w.transact(ops); err != nil {
 		return w.undo(err)
 	}
+	if err := w.alive(); err != nil {
+		return err // a checkpoint found the disk broken meanwhile: what its sync lost may be this, and ours then said nothing
+	}
 	w.session.committed()
 	var bytes int64
 	for _, o := range ops {
@@ -114,6 +125,9 @@ func (w *writer) batch(ops []*op) error {
 
 func (w *writer) transact(ops []*op) error {
 	ctx := context.Background()
+	if err := w.syncer.prepare(ctx, ops); err != nil {
+		return err
+	}
 	if _, err := w.begin.ExecContext(ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

@@ -99,19 +99,30 @@ func (c *Client) Commit(ctx context.Context, records []detection.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	for i := range records {
-		if records[i].Detection.ID == "" { // the server would refuse all that travel with it
-			return detection.Invalid("detection_id", "must not be empty")
-		}
-	}
-	list, err := json.Marshal(records)
+	list, err := appendRecords(nil, records)
 	if err != nil {
-		return fmt.Errorf("encode records: %w", err)
+		return err
 	}
-	if err := c.commits.Do(ctx, list[1:len(list)-1]); err != nil {
+	if err := c.commits.Do(ctx, list); err != nil {
 		return fmt.Errorf("commit to the store: %w", unavailable(err))
 	}
 	return nil
+}
+
+// appendRecords appends the records as JSON, with commas between them.
+func appendRecords(b []byte, records []detection.Record) (_ []byte, err error) {
+	for i := range records {
+		if records[i].Detection.ID == "" { // the server would refuse all that travel with it
+			return nil, detection.Invalid("detection_id", "must not be empty")
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = records[i].AppendJSON(b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 // commitGroup sends lists of records, each encoded by its caller, as one.
