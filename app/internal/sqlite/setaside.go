@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,8 @@ func setAsideIfDamaged(ctx context.Context, path string, now time.Time, log *slo
 }
 
 // findDamage returns what is wrong with the database at path, empty when it is sound or missing. It opens it read-only,
-// so that looking changes nothing.
+// so that looking changes nothing, but for what is left of a first start that was cut short: SQLite must take that back
+// before anybody can look.
 func findDamage(ctx context.Context, path string) (damage string, err error) {
 	if orphaned(path) {
 		return "the database is empty but its log is not", nil
@@ -48,6 +50,9 @@ func findDamage(ctx context.Context, path string) (damage string, err error) {
 		return "", nil
 	}
 	pool := openReaders(path, 1)
+	if sizeOf(path+"-journal") > 0 { // only before the database has a write-ahead log
+		pool = openPool(path, 1, url.Values{"mode": {"rw"}, "_timeout": {"5000"}})
+	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	var verdict string
 	err = pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)

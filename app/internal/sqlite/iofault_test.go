@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	sqlite3 "github.com/mattn/go-sqlite3"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/detection/storetest"
+	"github.com/detection-api/detection-api/app/internal/sqlite/crashvfs"
+	"github.com/detection-api/detection-api/app/internal/torture"
+)
+
+// patience is how long a run with a failing disk may take.
+const patience = 5 * time.Second
+
+// faultSubject is a kind of database whose disk fails.
+type faultSubject interface {
+	powerSubject
+	// use opens the database and changes it, whatever fails. Each change goes through f.change.
+	use(f *faultRun, dir string)
+}
+
+// fault says which calls fail, and how.
+type fault struct {
+	full    bool // writes for lack of room; otherwise all calls with an I/O error
+	forEver bool // all from the N-th on; otherwise that one
+}
+
+func (f fault) String() string {
+	return map[bool]string{false: "I/O error", true: "disk full"}[f.full] + map[bool]string{false: " once", true: " for ever"}[f.forEver]
+}
+
+// failure is what happens to a call; nil when this kind of fault does not concern it.
+func (f fault) failure(c crashvfs.Call, random *rand.Rand) *crashvfs.Failure {
+	if f.full {
+		switch c.Op {
+		case crashvfs.OpWrite:
+			return &crashvfs.Failure{Code: int(sqlite3.ErrFull), Errno: syscall.ENOSPC, Part: random.IntN(c.Bytes)}
+		case crashvfs.OpShmMap:
+			return &crashvfs.Failure{Code: int(sqlite3.ErrIoErrSHMSize), Errno: syscall.ENOSPC}
+		}
+		return nil
+	}
+	codes := map[crashvfs.Op]sqlite3.ErrNoExtended{
+		crashvfs.OpOpen: sqlite3.ErrNoExtended(sqlite3.ErrCantOpen), crashvfs.OpRead: sqlite3.ErrIoErrRead,
+		crashvfs.OpWrite: sqlite3.ErrIoErrWrite, crashvfs.OpTruncate: sqlite3.ErrIoErrTruncate,
+		crashvfs.OpSync: sqlite3.ErrIoErrFsync, crashvfs.OpDelete: sqlite3.ErrIoErrDelete,
+		crashvfs.OpSize: sqlite3.ErrIoErrFstat, crashvfs.OpAccess: sqlite3.ErrIoErrAccess,
+		crashvfs.OpLock: sqlite3.ErrIoErrLock, crashvfs.OpShmMap: sqlite3.ErrIoErrSHMMap, crashvfs.OpShmLock: sqlite3.ErrIoErrSHMLock,
+	}
+	made := &crashvfs.Failure{Code: int(codes[c.Op]), Errno: syscall.EIO}
+	if c.Op == crashvfs.OpWrite {
+		made.Part = random.IntN(c.Bytes)
+	}
+	return made
+}
+
+// faultRun is one run with a failing disk.
+type faultRun struct {
+	fault  fault
+	nth    int
+	rec    *crashvfs.Recorder
+	failed atomic.Bool // a call was made to fail
+	fatal  atomic.Pointer[error]
+	wrong  []string
+}
+
+// change notes how a change ended; when it is acknowledged, ids are durable from now on.
+func (f *faultRun) change(ids []string, run func() error) {
+	before := f.fatal.Load()
+	err := run()
+	if err == nil {
+		f.rec.Acknowledge(ids...)
+	}
+	if err == nil && before != nil {
+		f.wrong = append(f.wrong, fmt.Sprintf("acknowledged %v after %v", ids, *before))
+	}
+	if isFatal(err) && f.fatal.Load() == nil {
+		f.wrong = append(f.wrong, fmt.Sprintf("Fatal was not called for %v", err))
+	}
+}
+
+func (f *faultRun) die(err error) { f.fatal.CompareAndSwap(nil, &err) }
+
+// start makes the nth call fail that the fault concerns.
+func (f *faultRun) start(random *rand.Rand) {
+	seen := 0
+	f.rec.Fail(func(c crashvfs.Call) *crashvfs.Failure {
+		made := f.fault.failure(c, random)
+		if made == nil {
+			return nil
+		}
+		if seen++; seen < f.nth || seen > f.nth && !f.fault.forEver {
+			return nil
+		}
+		f.failed.Store(true)
+		return made
+	})
+}
+
+// TestFailingCalls lets the first, second, third ... call of a run fail until one goes through untouched. Nothing may be
+// acknowledged that is not there afterwards, nor after a power cut on top; nothing may hang. The positive control is a
+// writer that ignores the errors of COMMIT.
+func TestFailingCalls(t *testing.T) {
+	budget, long := torture.Budget(t)
+	seed := torture.Seed(t)
+	for _, c := range []struct {
+		name             string
+		subject, control faultSubject
+	}{
+		{"store", storeUnderPower{synchronous: syncFull}, trustingStore{storeUnderPower{synchronous: syncFull}}},
+		{"queue", queueUnderPower{synchronous: syncFull}, trustingQueue{queueUnderPower{synchronous: syncFull}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			end := time.Now().Add(budget / 2)
+			control, total := &cutResult{}, &cutResult{}
+			failEach(t, c.control, fault{full: true, forEver: true}, 10, rand.New(rand.NewPCG(seed, 0)), control)
+			stride := 11 // every call only at length
+			if long {
+				stride = 1
+			}
+			for round := uint64(1); round == 1 || long && time.Now().Before(end); round++ {
+				for _, kind := range []fault{{false, false}, {false, true}, {true, false}, {true, true}} {
+					failEach(t, c.subject, kind, stride, rand.New(rand.NewPCG(seed, round)), total)
+				}
+			}
+			if total.lost.Load() > 0 || control.lost.Load() == 0 {
+				t.Errorf("%d lost, %d by the control", total.lost.Load(), control.lost.Load())
+			}
+			result := total.result("failing I/O calls, "+c.name, "a writer that ignores COMMIT errors", control)
+			result.Notes = fmt.Sprintf("slowest run %v", total.slowest.Round(time.Millisecond))
+			torture.Report(t, result)
+		})
+	}
+}
+
+// failEach lets every stride-th call fail, one in each run, until a run is not touched any more.
+func failEach(t *testing.T, s faultSubject, kind fault, stride int, random *rand.Rand, total *cutResult) {
+	t.Helper()
+	for n := 1 + random.IntN(stride); ; n += stride {
+		touched, err := failOnce(s, kind, n, random, total)
+		if err != nil {
+			t.Errorf("%v, call %d: %v", kind, n, err)
+			return
+		}
+		if !touched {
+			return
+		}
+	}
+}
+
+func failOnce(s faultSubject, kind fault, n int, random *rand.Rand, total *cutResult) (touched bool, err error) {
+	dir, err := makeScratch()
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	rec, err := crashvfs.Record(dir, true)
+	if err != nil {
+		return false, err
+	}
+	run := &faultRun{fault: kind, nth: n, rec: rec}
+	run.start(rand.New(rand.NewPCG(random.Uint64(), 0)))
+	began := time.Now()
+	done := make(chan struct{})
+	go func() { defer close(done); s.use(run, dir) }()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		return true, fmt.Errorf("it hangs: no answer within %v", patience)
+	}
+	rec.Close()
+	total.slowest = max(total.slowest, time.Since(began))
+	if len(run.wrong) > 0 {
+		return true, fmt.Errorf("%v", run.wrong)
+	}
+	log := rec.Log()
+	acknowledged := log.Acknowledged(len(log))
+	total.cuts.Add(1)
+	total.acknowledged.Add(int64(len(acknowledged)))
+	lost, err := s.check(dir, acknowledged)
+	total.lost.Add(int64(lost))
+	if err != nil {
+		return true, err
+	}
+	lost, err = cut(s, log, len(log), acknowledged, random)
+	total.lost.Add(int64(lost))
+	return run.failed.Load(), err
+}
+
+// TestACommitIsNotAcknowledgedOnceTheDiskFailed lets a checkpoint find out about the disk while a commit is synced: what the
+// failed sync has lost may be that commit's, although its own sync succeeds.
+func TestACommitIsNotAcknowledgedOnceTheDiskFailed(t *testing.T) {
+	dir := t.TempDir()
+	rec, err := crashvfs.Record(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	s := openStore(t, StoreOptions{Options: Options{Dir: dir, Fatal: func(error) {}}})
+	defer s.Close()
+	rec.Fail(func(c crashvfs.Call) *crashvfs.Failure {
+		if c.Op == crashvfs.OpSync {
+			s.file.writer.die(errors.New("checkpoint: input/output error"))
+		}
+		return nil
+	})
+	if err := s.Commit(t.Context(), storetest.Records(0, 1, "pod-a")); !errors.Is(err, detection.ErrUnavailable) {
+		t.Errorf("Commit = %v, want ErrUnavailable", err)
+	}
+}
