@@ -13,7 +13,7 @@ type Store interface {
 	Commit(ctx context.Context, records []Record) error
 	// Acknowledge takes the outbox rows of the deliveries off and audits the outcome. Unknown ids are ignored.
 	Acknowledge(ctx context.Context, deliveries []Delivery) error
-	// Renew says that owner is alive; its outbox rows are its own until the lease ends.
+	// Renew says that owner is alive; its outbox rows are its own until the lease ends, which for a lease of 0 is at once.
 	Renew(ctx context.Context, owner string, lease time.Duration) error
 	// Claim hands owner up to limit undelivered records, oldest first: its own, unowned ones and those of owners whose
 	// lease has ended. It starts after the record with id after (empty: from the start). They are owner's from then on.

@@ -129,6 +129,7 @@ func (r *Relay) takIs(up bool, cause error) {
 	}
 	if up {
 		r.log.Info("TAK is connected", "queued", r.opts.Queue.Depth().Undelivered)
+		wake(r.unsynced) // this pod's rows are its own again: the store must know before others take them
 		return
 	}
 	r.log.Warn("TAK is lost; events are kept and sent when it is back", "error", cause)

@@ -85,9 +85,9 @@ func (s *memoryStore) Acknowledge(_ context.Context, deliveries []detection.Deli
 	})
 }
 
-func (s *memoryStore) Renew(_ context.Context, owner string, _ time.Duration) error {
+func (s *memoryStore) Renew(_ context.Context, owner string, lease time.Duration) error {
 	return s.locked(func() {
-		s.alive[owner] = true
+		s.alive[owner] = lease > 0
 		s.renewed = append(s.renewed, time.Now())
 	})
 }

@@ -22,21 +22,19 @@ const (
 // One goroutine does all of it, so that a row is never claimed while its acknowledgement is under way.
 func (r *Relay) syncStore(ctx context.Context) {
 	pause := backoff{}
-	var leaseDue time.Time
+	held := holding{}
 	adopting := false // nobody has looked yet whether there is something to adopt, or not to the end
 	var told string   // the last complaint, so that a lasting fault is one line in the log
 	for ctx.Err() == nil {
-		var err error
-		if now := r.opts.Now(); !now.Before(leaseDue) {
-			if err = r.renew(ctx); err == nil {
-				leaseDue, adopting = now.Add(r.opts.Lease/3), r.opts.Dial != nil
-			}
+		renewed, err := r.hold(ctx, &held)
+		if renewed {
+			adopting = r.opts.Dial != nil
 		}
-		if err == nil && adopting {
+		if err == nil && adopting && !r.opts.Now().Before(held.adoptFrom) {
 			adopting, err = r.adopt(ctx)
 		}
 		if !isUnavailable(err) { // what cannot be adopted is no reason to keep back what the store is owed
-			err = errors.Join(err, r.flush(ctx, leaseDue))
+			err = errors.Join(err, r.flush(ctx, held.due))
 		}
 		if err == nil {
 			r.storeIs(true, nil)
@@ -56,15 +54,6 @@ func (r *Relay) syncStore(ctx context.Context) {
 		}
 		wait(ctx, min(pause.next(), time.Second), nil)
 	}
-}
-
-func (r *Relay) renew(ctx context.Context) error {
-	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
-	defer cancel()
-	if err := r.opts.Store.Renew(call, r.opts.Owner, r.opts.Lease); err != nil {
-		return fmt.Errorf("renew the lease: %w", err)
-	}
-	return nil
 }
 
 // adopt claims what nobody delivers: rows of vanished pods, and its own from before a restart. A pod with a backlog of its

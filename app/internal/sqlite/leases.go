@@ -79,6 +79,10 @@ func (s *Store) Renew(ctx context.Context, owner string, lease time.Duration) er
 				return err
 			}
 		}
+		if lease <= 0 {
+			_, err := s.execute(`DELETE FROM owners WHERE owner = ?`, owner)
+			return err
+		}
 		_, err := s.execute(`INSERT INTO owners (owner, lease_until, lease) VALUES (?, ?, ?)
 			ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease`,
 			owner, s.now().Add(lease).UnixMicro(), lease.Microseconds())

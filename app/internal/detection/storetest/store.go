@@ -45,6 +45,7 @@ func RunStore(t *testing.T, open OpenStore) {
 		"claims page through":                     testPaging,
 		"live owners keep their rows":             testLease,
 		"a claimed row is the claimer's":          testAdoption,
+		"a lease of nothing keeps nothing":        testNoLease,
 		"release gives rows up at once":           testRelease,
 		"acknowledged rows are gone":              testAcknowledge,
 		"dead letters are counted":                testDeadLetter,
@@ -154,6 +155,21 @@ func testAdoption(t *testing.T, s *StoreUnderTest, clock *Clock) {
 	equalIDs(t, "claimed again", claim(t, s, "pod-b", "", 10), IDs(0, 3))
 	clock.Advance(lease)
 	equalIDs(t, "claimed when both are gone", claim(t, s, "pod-d", "", 10), IDs(0, 4))
+}
+
+// testNoLease is a pod that is alive and lets others have its rows; it may have them back.
+func testNoLease(t *testing.T, s *StoreUnderTest, _ *Clock) {
+	must(t, "renew", s.Renew(t.Context(), "pod-a", lease))
+	must(t, "commit", s.Commit(t.Context(), Records(0, 4, "pod-a")))
+	must(t, "renew for no time", s.Renew(t.Context(), "pod-a", 0))
+	must(t, "renew", s.Renew(t.Context(), "pod-b", lease))
+	equalIDs(t, "claimed", claim(t, s, "pod-b", "", 2), IDs(0, 2))
+	must(t, "renew", s.Renew(t.Context(), "pod-a", lease))
+	equalIDs(t, "claimed when it is back", claim(t, s, "pod-b", "", 10), IDs(0, 2))
+	equalIDs(t, "claimed by the pod that is back", claim(t, s, "pod-a", "", 10), IDs(2, 4))
+	must(t, "renew for no time", s.Renew(t.Context(), "pod-a", 0))
+	s.Restart()
+	equalIDs(t, "claimed after a restart", claim(t, s, "pod-c", "", 10), IDs(2, 4))
 }
 
 func testRelease(t *testing.T, s *StoreUnderTest, _ *Clock) {
