@@ -46,6 +46,12 @@ func (r *Relay) hold(ctx context.Context, h *holding) (renewed bool, err error) 
 	return true, nil
 }
 
+// mayAdopt says that nobody needs to be waited for, by a clock that may have been set back.
+func (h *holding) mayAdopt(now time.Time) bool {
+	wait := h.adoptFrom.Sub(now)
+	return wait <= 0 || wait > backoffMax
+}
+
 func (r *Relay) renew(ctx context.Context, lease time.Duration) error {
 	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
 	defer cancel()

@@ -30,7 +30,7 @@ func (r *Relay) syncStore(ctx context.Context) {
 		if renewed {
 			adopting = r.opts.Dial != nil
 		}
-		if err == nil && adopting && !r.opts.Now().Before(held.adoptFrom) {
+		if err == nil && adopting && held.mayAdopt(r.opts.Now()) {
 			adopting, err = r.adopt(ctx)
 		}
 		if !isUnavailable(err) { // what cannot be adopted is no reason to keep back what the store is owed
