@@ -41,8 +41,8 @@ func (c *ControlPlane) run(p program) error {
 	defer log.Close()
 	command := exec.Command(c.set.Program(p.name), p.flags...)
 	command.Dir, command.Stdout, command.Stderr = c.directory, log, log
-	// Collecting garbage half as often takes a tenth of the work away and costs memory for some minutes only.
-	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + c.directory, "GOGC=200"}
+	// Collecting garbage seldom takes a tenth of the work away and costs memory for some minutes only.
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + c.directory, "GOGC=500", "GOMEMLIMIT=1500MiB"}
 	command.SysProcAttr = attributes()
 	started, err := start(p.name, command)
 	if err != nil {

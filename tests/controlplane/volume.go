@@ -15,7 +15,7 @@ import (
 const provisioner = "controlplane/nothing"
 
 // provisionInterval is how often claims are looked for.
-const provisionInterval = 250 * time.Millisecond
+const provisionInterval = time.Second
 
 // AddStorageClass makes a StorageClass, the default one if asked for, whose claims get volumes at once, until Close. The
 // volumes hold nothing.

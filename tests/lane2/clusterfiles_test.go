@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,11 +45,20 @@ var guardedLane = sync.OnceValues(func() (*lane, error) {
 	})
 })
 
+// guardedTests counts the tests that are through with it: the last one ends the control plane, which takes a tenth of a core also when it is idle.
+var guardedTests atomic.Int32
+
 func guarded(t *testing.T) *lane {
 	t.Helper()
 	start(t) // its tools are built, and the two do not start at once
 	l, err := guardedLane()
 	require.NoError(t, err, "an API server with the audit policy and the encryption of the chart")
+	const users = 2
+	t.Cleanup(func() {
+		if guardedTests.Add(1) == users && !suite.keep {
+			require.NoError(t, errors.Join(l.Err(), l.Close()))
+		}
+	})
 	return l
 }
 

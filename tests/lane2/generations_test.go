@@ -13,7 +13,8 @@ import (
 func TestConfigurationGenerations(t *testing.T) {
 	const generations = 3
 	withEachHelm(t, func(t *testing.T, r *release) {
-		r.install(t, "--set", fmt.Sprintf("configMaps.generations=%d", generations))
+		// One pod of each slot shows it as well as three.
+		r.install(t, "--set", fmt.Sprintf("configMaps.generations=%d,autoscaling.enabled=false,slots.blue.replicas=1,slots.green.replicas=1", generations))
 		var newest string
 		for change := range generations + 2 {
 			r.mustUpgrade(t, "--set", fmt.Sprintf("config.cotStale=%dm", 10+change))

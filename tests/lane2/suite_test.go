@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -114,7 +115,9 @@ func (e *environment) startLane(ctx context.Context, repository artifacts.Reposi
 	l := &lane{ControlPlane: plane, repository: repository}
 	config := plane.Config()
 	config.WarningHandler = rest.NoWarnings{} // a snapshot lists every kind, the deprecated ones too
-	if l.kube, err = kubernetes.NewForConfig(config); err != nil {
+	compact := rest.CopyConfig(config)
+	compact.ContentType = runtime.ContentTypeProtobuf
+	if l.kube, err = kubernetes.NewForConfig(compact); err != nil {
 		return nil, err
 	}
 	l.dynamic, err = dynamic.NewForConfig(config)
