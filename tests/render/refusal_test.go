@@ -49,6 +49,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 		{"limitRange.max.cpu=500m", "api.resources.limits.cpu is 1000m but limitRange.max.cpu is 500m"},
 		{"store.resources.requests.memory=1.5Gi", "store.resources.requests.memory is 1.5Gi but its limit is 1Gi"},
 		{"secrets.development.create=true", "environment is production"},
+		{"store.retention.auditDays=30", "auditDays"},
+		{"store.extraEnv[0].name=RETENTION_DAYS,store.extraEnv[0].value=x", "RETENTION_DAYS is set already"},
 		{"podLabels.slot=blue", "podLabels.slot"},
 		{"slots.blue.replica=3", "replica"},
 		{"slots.blue.replicas=null", "replicas"},

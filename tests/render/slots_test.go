@@ -152,3 +152,20 @@ func TestGoMemLimit(t *testing.T) {
 		require.Equal(t, want, env[i].Value, memory)
 	}
 }
+
+// TestStoreRetention: the store removes nothing unless it is told to, and large numbers reach it as whole numbers.
+func TestStoreRetention(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		set  map[string]string
+		want [3]string
+	}{
+		{nil, [3]string{"0", "0", "0"}},
+		{map[string]string{"store.retention.detectionDays": "400", "store.retention.detectionBytes": "42949672960", "store.retention.auditDays": "90"},
+			[3]string{"400", "42949672960", "90"}},
+	} {
+		rendered := mustRender(t, "values.yaml", c.set)
+		env := environmentOf(get[*appsv1.StatefulSet](t, rendered, "StatefulSet/detection-api-store").Spec.Template.Spec.Containers[0])
+		require.Equal(t, c.want, [3]string{env["RETENTION_DAYS"], env["RETENTION_MAX_BYTES"], env["AUDIT_RETENTION_DAYS"]})
+	}
+}

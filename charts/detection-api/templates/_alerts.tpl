@@ -91,7 +91,7 @@
   threshold: {{ int64 .deadLetters.count }}
   for: {{ .deadLetters.for }}
   summary: <value> detections cannot be delivered to TAK.
-  description: They are stored and will not be tried again by themselves. Look at their reasons in the log of the store and the API, then raise monitoring.furtherAlerts.deadLetters.count by those that are settled.
+  description: They are stored and will not be tried again by themselves. The command detection-api deadletters tells why, has them delivered after all, or gives their delivery up.
 - name: QueueSetAside
   severity: critical
   expr: max by (namespace, pod) (offline_queue_set_aside_files{ {{- $ours }}})

@@ -71,7 +71,7 @@
 {{- fail "api.strategy.maxSurge and api.strategy.maxUnavailable are both 0: one of them must be at least 1, or no rollout can move" -}}
 {{- end -}}
 {{- $labels := list "app" "slot" "app.kubernetes.io/instance" "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/part-of" -}}
-{{- $variables := list "POD_NAME" "GOMEMLIMIT" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
+{{- $variables := list "AUDIT_RETENTION_DAYS" "RETENTION_DAYS" "RETENTION_MAX_BYTES" "POD_NAME" "GOMEMLIMIT" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
 {{- range $label := keys .Values.podLabels | sortAlpha -}}
   {{- if has $label $labels }}{{ fail (printf "podLabels.%s: selectors use this label, choose another one" $label) }}{{ end -}}
 {{- end -}}
