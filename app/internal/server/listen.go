@@ -7,22 +7,49 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
+)
+
+const (
+	// quietLooks at this interval without a request end the wait for those that are on their way after the drain delay.
+	quietLooks    = 5
+	quietInterval = 50 * time.Millisecond
+	// maxQuietWait bounds that wait: a client that sends on an old connection just then gets no answer, as ever in HTTP/1.1.
+	maxQuietWait = 2 * time.Second
 )
 
 // endpoint is an address and the HTTP server for it, which is set before serve.
 type endpoint struct {
-	listener net.Listener
-	http     *http.Server
+	listener    net.Listener
+	http        *http.Server
+	connections connections
+	draining    atomic.Bool
 }
 
 // listen binds at once, so that the address is known and taken when it returns.
 func listen(addr string) (*endpoint, error) {
-	l, err := net.Listen("tcp", addr)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // its sockets take no filter, see ignoreNewConnections
+	l, err := config.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", addr, err)
 	}
 	return &endpoint{listener: l}, nil
+}
+
+// use sets the HTTP server. While the endpoint drains, each answer tells the client to close the connection: the client
+// knows of no request on its way when it does, the server never can.
+func (e *endpoint) use(s *http.Server) {
+	next := s.Handler
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+	s.ConnState = e.connections.changed
+	e.http = s
 }
 
 // close frees the address of an endpoint that never served; after serve it does nothing.
@@ -33,8 +60,8 @@ func (e *endpoint) close() error {
 	return nil
 }
 
-// serve answers requests until ctx ends and for the drain delay after that, in which connections are closed after their
-// next answer, so that clients move on without an error.
+// serve answers requests until ctx ends and for the drain delay after that, in which it is not ready any more and clients
+// are told to close their connections. No connection is closed that an idle client may be sending on.
 func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay time.Duration) error {
 	failed := make(chan error, 1)
 	go func() { failed <- e.http.Serve(e.listener) }()
@@ -44,13 +71,28 @@ func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay time.
 	case <-ctx.Done():
 	}
 	log.Info("draining", "delay", drainDelay.String())
-	e.http.SetKeepAlivesEnabled(false)
+	e.draining.Store(true)
 	select {
 	case <-time.After(drainDelay):
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
+}
+
+// settle lets requests arrive that are on their way, and takes no connection beyond those that are being made.
+func (e *endpoint) settle(ctx context.Context, log *slog.Logger) {
+	wait := maxQuietWait
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := ignoreNewConnections(e.listener); err != nil {
+		log.Debug("new connections may be reset", "error", err)
+	}
+	e.connections.waitForQuiet(ctx, quietLooks, quietInterval)
+	e.connections.closeUnused()
 }
 
 // shutdown takes no request any more and waits for the answers that are under way until ctx ends.

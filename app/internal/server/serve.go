@@ -20,6 +20,9 @@ import (
 	"github.com/detection-api/detection-api/app/internal/storeapi"
 )
 
+// errDraining is why a role that stops is not ready.
+var errDraining = &detection.Error{Code: detection.CodeUnavailable, Message: "stopping; it takes what still arrives"}
+
 // Server is one running role.
 type Server struct {
 	common   Common
@@ -38,6 +41,9 @@ func (s *Server) Run(ctx context.Context) error {
 	// Half of the time is kept for the hand-over: one slow client must not cost what only this pod has.
 	answering, cancelAnswering := context.WithTimeout(stopping, s.common.ShutdownTimeout/2)
 	defer cancelAnswering()
+	if s.common.DrainDelay > 0 {
+		s.endpoint.settle(answering, s.common.Logger)
+	}
 	return errors.Join(served, s.endpoint.shutdown(answering), s.closers.closeAll(stopping))
 }
 
@@ -103,16 +109,16 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		},
 		Finder: finder{store: store, queue: queue},
 		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, cfg.Now()) },
-		Ready:  func() httpapi.Readiness { return readiness(cfg.Slot, queue, journal) },
+		Ready:  func() httpapi.Readiness { return s.readiness(cfg.Slot, queue, journal) },
 	})
-	s.endpoint.http = httpapi.NewServer(handler, cfg.Logger)
+	s.endpoint.use(httpapi.NewServer(handler, cfg.Logger))
 	return nil
 }
 
 // openStore connects to the store role, or opens a store of this process's own.
 func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (detection.Store, error) {
 	if cfg.StoreURL == "" {
-		store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions()})
+		store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), Retention: cfg.Retention})
 		if err != nil {
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
@@ -129,7 +135,7 @@ func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (detection.Stor
 
 // readiness says whether this pod can accept work. A store or TAK that is away is told, and is no reason to send clients
 // elsewhere: elsewhere is no better.
-func readiness(slot string, queue *sqlite.Queue, journal *relay.Relay) httpapi.Readiness {
+func (s *Server) readiness(slot string, queue *sqlite.Queue, journal *relay.Relay) httpapi.Readiness {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	state := journal.State()
@@ -142,7 +148,11 @@ func readiness(slot string, queue *sqlite.Queue, journal *relay.Relay) httpapi.R
 	if err != nil {
 		parts["queue"] = httpapi.Part{State: string(detection.CodeOf(err)), Detail: "the queue cannot take detections"}
 	}
-	return httpapi.Readiness{Ready: err == nil, Slot: slot, Parts: parts}
+	draining := s.endpoint.draining.Load()
+	if draining {
+		parts["server"] = httpapi.Part{State: "draining"}
+	}
+	return httpapi.Readiness{Ready: err == nil && !draining, Slot: slot, Parts: parts}
 }
 
 func newRegistry() *prometheus.Registry {
@@ -172,7 +182,7 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	if err := s.bind(); err != nil {
 		return err
 	}
-	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), RestartGrace: cfg.RestartGrace})
+	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), RestartGrace: cfg.RestartGrace, Retention: cfg.Retention})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
@@ -182,11 +192,17 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	memory := &backup.Memory{Dir: cfg.DataDir, Now: cfg.Now}
 	registerBackup(registry, memory)
 	handler := storeapi.NewServer(storeapi.ServerOptions{
-		Store: store, Token: cfg.Token, Logger: cfg.Logger, Gatherer: registry, Ready: store.Ready,
-		Copy:     copier(store, cfg.Version),
+		Store: store, Token: cfg.Token, Logger: cfg.Logger, Gatherer: registry,
+		Ready: func(ctx context.Context) error {
+			if s.endpoint.draining.Load() {
+				return errDraining
+			}
+			return store.Ready(ctx)
+		},
+		Operations: store, Copy: copier(store, cfg.Version),
 		Verified: func(_ context.Context, b storeapi.Backup) error { return memory.Remember(b) },
 	})
-	s.endpoint.http = httpapi.NewServer(handler, cfg.Logger)
+	s.endpoint.use(httpapi.NewServer(handler, cfg.Logger))
 	s.endpoint.http.RegisterOnShutdown(store.StopCopies)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -313,63 +312,4 @@ func TestSharedDirectoryIsRefused(t *testing.T) {
 	if _, err := server.NewServe(t.Context(), cfg); err == nil || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v, want one line that says that the directory is in use", err)
 	}
-}
-
-// TestShutdownUnderLoad holds that no acknowledged request is lost and none under way goes without an answer, 20 times.
-func TestShutdownUnderLoad(t *testing.T) {
-	for round := range 20 {
-		t.Run(fmt.Sprint(round), func(t *testing.T) {
-			dir := t.TempDir()
-			cfg := serveConfig(t, dir)
-			cfg.DrainDelay = 50 * time.Millisecond
-			s, err := server.NewServe(t.Context(), cfg)
-			r := start(t, s, err)
-			ids, half := hammer(newClient(t, cfg, r.url), 8, 30)
-			<-half
-			if err := r.stop(); err != nil {
-				t.Fatal(err)
-			}
-			accepted := <-ids
-			again, err := server.NewServe(t.Context(), cfg)
-			c := newClient(t, cfg, start(t, again, err).url)
-			for _, id := range accepted {
-				if status, _ := c.get("/api/v1/detections/" + id); status != http.StatusOK {
-					t.Fatalf("acknowledged detection %s is lost: %d", id, status)
-				}
-			}
-		})
-	}
-}
-
-// hammer posts from several goroutines until the server refuses connections. half is closed after some answers.
-func hammer(c *client, workers, some int) (ids chan []string, half chan struct{}) {
-	ids, half = make(chan []string, 1), make(chan struct{})
-	var mu sync.Mutex
-	var accepted []string
-	var done sync.WaitGroup
-	for range workers {
-		done.Go(func() {
-			for {
-				response, err := c.send(sample)
-				if err != nil {
-					return
-				}
-				response.Body.Close()
-				if response.StatusCode != http.StatusCreated {
-					continue
-				}
-				mu.Lock()
-				accepted = append(accepted, response.Header.Get("X-Detection-ID"))
-				if len(accepted) == some {
-					close(half)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	go func() {
-		done.Wait()
-		ids <- accepted
-	}()
-	return ids, half
 }
