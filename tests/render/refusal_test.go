@@ -177,6 +177,8 @@ func TestSchemaValues(t *testing.T) {
 		{"image.pullPolicy", []any{"Never"}, []any{"Sometimes"}},
 		{"config.leaseDuration", []any{"30s", "500ms"}, []any{"30", 30, "30 s"}},
 		{"config.flagGreenCE90M", []any{7.5}, []any{0, "15"}},
+		{"config.subjectRatePerSecond", []any{0, 7.5}, []any{-1, "5"}},
+		{"config.targetWait", []any{"0s", "500ms"}, []any{0, "0.5s"}},
 		{"api.resources.limits.cpu", []any{"500m", "2", 2}, []any{"2 cores", -1}},
 		{"api.resources.limits.memory", []any{"1Gi", "512M"}, []any{"1GB", 1024}},
 		{"api.strategy.maxSurge", []any{1, "25%"}, []any{"1", -1}},

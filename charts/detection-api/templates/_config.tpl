@@ -24,6 +24,8 @@ SLOT: {{ .slot }}
 SQLITE_TMPDIR: /app/data
 STORE_TIMEOUT: {{ $config.storeTimeout | quote }}
 STORE_URL: http://detection-api-store:8081
+SUBJECT_RATE: {{ $config.subjectRatePerSecond | toString | quote }}
+TARGET_WAIT: {{ $config.targetWait | quote }}
 {{- end }}
 
 {{/* Name of a slot's ConfigMap; it ends in a hash of the data, because the object is immutable. Input: root, slot. */}}
