@@ -30,7 +30,7 @@ type backlog struct {
 	nextPages, nextFreePages      int64
 }
 
-func (b *backlog) prepare(ctx context.Context, conn *sql.Conn) error {
+func (b *backlog) prepare(add prepareFunc) error {
 	for _, p := range []struct {
 		stmt **sql.Stmt
 		text string
@@ -44,7 +44,7 @@ func (b *backlog) prepare(ctx context.Context, conn *sql.Conn) error {
 			(SELECT coalesce(max(pos), 0) FROM items)`},
 		{&b.size, `SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count`},
 	} {
-		if err := prepare(ctx, conn, p.stmt, p.text); err != nil {
+		if err := add(p.stmt, p.text); err != nil {
 			return err
 		}
 	}

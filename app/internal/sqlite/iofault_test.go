@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -215,5 +216,24 @@ func TestACommitIsNotAcknowledgedOnceTheDiskFailed(t *testing.T) {
 	})
 	if err := s.Commit(t.Context(), storetest.Records(0, 1, "pod-a")); !errors.Is(err, detection.ErrUnavailable) {
 		t.Errorf("Commit = %v, want ErrUnavailable", err)
+	}
+}
+
+// TestCloseLetsGoOfTheFile holds that nothing of SQLite stays open behind the process's back: a statement that was forgotten
+// would keep its connection, and with that the locks and the log.
+func TestCloseLetsGoOfTheFile(t *testing.T) {
+	for name, subject := range map[string]faultSubject{"app.db": storeUnderPower{synchronous: syncFull}, "queue.db": queueUnderPower{synchronous: syncFull}} {
+		dir := scratchDir(t)
+		rec, err := crashvfs.Record(dir, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subject.use(&faultRun{rec: rec}, dir)
+		rec.Close()
+		for _, end := range []string{"-wal", "-shm"} {
+			if _, err := os.Lstat(filepath.Join(dir, name+end)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s%s is still there after Close: %v", name, end, err)
+			}
+		}
 	}
 }

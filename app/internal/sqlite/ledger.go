@@ -49,7 +49,7 @@ type auditEntry struct {
 	Hash        [sha256.Size]byte
 }
 
-func (l *ledger) prepare(ctx context.Context, conn *sql.Conn) error {
+func (l *ledger) prepare(add prepareFunc) error {
 	l.sum = sha256.New()
 	for _, p := range []struct {
 		stmt **sql.Stmt
@@ -65,7 +65,7 @@ func (l *ledger) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&l.readCounts, `SELECT detections, outbox, dead_letters, bytes FROM counts`},
 		{&l.readHead, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`},
 	} {
-		if err := prepare(ctx, conn, p.stmt, p.text); err != nil {
+		if err := add(p.stmt, p.text); err != nil {
 			return err
 		}
 	}

@@ -26,10 +26,13 @@ type op struct {
 	repeatable bool
 }
 
+// prepareFunc makes a statement that lives as long as the writer.
+type prepareFunc func(stmt **sql.Stmt, text string) error
+
 // session is what a kind of database keeps in memory beside its tables.
 type session interface {
 	// prepare makes the statements.
-	prepare(ctx context.Context, conn *sql.Conn) error
+	prepare(add prepareFunc) error
 	// reload reads the memory back from the tables: at the start and after a transaction that failed.
 	reload(ctx context.Context) error
 	// finish writes what the transaction changed in memory to the tables, if anything.
@@ -48,6 +51,7 @@ type writer struct {
 	fatal   func(error)
 
 	begin, commit, rollback *sql.Stmt
+	statements              []*sql.Stmt // all that must be closed: with one left SQLite does not let go of the file
 	syncer                  *syncer
 
 	broken         atomic.Pointer[error] // set once: nothing may be written any more
@@ -58,33 +62,45 @@ type writer struct {
 
 func newWriter(ctx context.Context, conn *sql.Conn, s session, log *slog.Logger, fatal func(error)) (*writer, error) {
 	w := &writer{conn: conn, session: s, log: log, fatal: fatal, walPressing: func() {}}
-	for _, p := range []struct {
-		stmt **sql.Stmt
-		text string
-	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
-		if err := prepare(ctx, conn, p.stmt, p.text); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	if w.syncer, err = newSyncer(ctx, conn); err != nil {
-		return nil, err
-	}
-	if err := s.prepare(ctx, conn); err != nil {
-		return nil, err
-	}
-	if err := s.reload(ctx); err != nil {
-		return nil, err
+	if err := w.prepare(ctx); err != nil {
+		return nil, errors.Join(err, w.closeStatements())
 	}
 	w.group = groupcommit.New(groupcommit.Options[*op]{MaxWeight: batchRows, Weigh: func(o *op) int { return o.rows }}, w.batch)
 	return w, nil
 }
 
-func prepare(ctx context.Context, conn *sql.Conn, stmt **sql.Stmt, text string) (err error) {
-	if *stmt, err = conn.PrepareContext(ctx, text); err != nil {
-		return fmt.Errorf("prepare %q: %w", text, err)
+func (w *writer) prepare(ctx context.Context) error {
+	add := func(stmt **sql.Stmt, text string) (err error) {
+		if *stmt, err = w.conn.PrepareContext(ctx, text); err != nil {
+			return fmt.Errorf("prepare %q: %w", text, err)
+		}
+		w.statements = append(w.statements, *stmt)
+		return nil
 	}
-	return nil
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}} {
+		if err := add(p.stmt, p.text); err != nil {
+			return err
+		}
+	}
+	var err error
+	if w.syncer, err = newSyncer(ctx, w.conn); err != nil {
+		return err
+	}
+	if err := w.session.prepare(add); err != nil {
+		return err
+	}
+	return w.session.reload(ctx)
+}
+
+func (w *writer) closeStatements() error {
+	var errs []error
+	for _, stmt := range w.statements {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // do runs o in the next transaction and returns when that is durable.
@@ -194,5 +210,5 @@ func (w *writer) checkpoint() {
 
 func (w *writer) close() error {
 	w.group.Close()
-	return errors.Join(w.begin.Close(), w.commit.Close(), w.rollback.Close(), w.conn.Close())
+	return errors.Join(w.closeStatements(), w.conn.Close())
 }

@@ -61,8 +61,12 @@ type Image map[string][]byte
 // sectorBytes is what a disk writes as a whole.
 const sectorBytes = 512
 
-// Image returns what may be on the disk when the power goes after the first n entries.
+// Image returns what may be on the disk when the power goes after the first n entries. Files that were there at the
+// beginning are there in any case.
 func (l Log) Image(n int, fate Fate) Image {
+	for n < len(l) && l[n].Kind == Base {
+		n++
+	}
 	files := map[int]*content{}
 	image := Image{}
 	names := map[string]int{} // name to file; 0 when it is gone
