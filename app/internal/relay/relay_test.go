@@ -28,14 +28,17 @@ type pod struct {
 func newPod(t *testing.T, name string, store *memoryStore, tak *takServer) *pod {
 	t.Helper()
 	p := &pod{queue: &memoryQueue{}, store: store, tak: tak, registry: prometheus.NewRegistry()}
+	dial := func(context.Context) (relay.Link, error) {
+		if err := tak.Send(context.Background(), nil); err != nil {
+			return nil, err
+		}
+		return tak, nil
+	}
+	if tak == nil {
+		dial = nil
+	}
 	p.Relay = relay.New(relay.Options{
-		Queue: p.queue, Store: store, Owner: name,
-		Dial: func(context.Context) (relay.Link, error) {
-			if err := tak.Send(context.Background(), nil); err != nil {
-				return nil, err
-			}
-			return tak, nil
-		},
+		Queue: p.queue, Store: store, Owner: name, Dial: dial,
 		Encode: func(d detection.Detection, _ time.Time) ([]byte, error) {
 			if d.ObjectClass == "poison" {
 				return nil, errors.New("cannot be encoded")

@@ -130,7 +130,15 @@ func (r *Relay) flushUnstored(ctx context.Context) (int, error) {
 	if len(stored) == 0 {
 		return 0, err
 	}
-	return len(stored), errors.Join(err, r.opts.Queue.MarkStored(ctx, stored))
+	if markErr := r.opts.Queue.MarkStored(ctx, stored); markErr != nil {
+		return len(stored), errors.Join(err, markErr)
+	}
+	for _, record := range records { // those that are not owed to TAK leave the queue now
+		if !record.Deliver && slices.Contains(stored, record.Detection.ID) {
+			r.metrics.synced.Inc()
+		}
+	}
+	return len(stored), err
 }
 
 // commitQueued commits the records and returns the ids of those that the store has then. One that it refuses does not keep

@@ -31,6 +31,22 @@ func TestAClientThatLeavesIsNoFaultOfTheStore(t *testing.T) {
 	})
 }
 
+// TestWhatIsNotOwedToTAKIsCounted holds that a detection that leaves the queue as soon as it is stored counts as well.
+func TestWhatIsNotOwedToTAKIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemoryStore()
+		store.down = true
+		p := newPod(t, "pod-a", store, nil)
+		p.accept(t, 0, 300, detection.InPod)
+		store.set(func() { store.down = false })
+		p.settled()
+		if got := metric(t, p.registry, "offline_queue_sync_total"); got != 300 || len(store.records) != 300 {
+			t.Errorf("%g counted and %d stored, want 300 and 300", got, len(store.records))
+		}
+		stop(t, p)
+	})
+}
+
 // TestAFullPodIsStillEmptied holds that a pod without room for adopted rows goes on telling the store what it has.
 func TestAFullPodIsStillEmptied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
