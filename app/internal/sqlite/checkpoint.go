@@ -24,6 +24,7 @@ type checkpointer struct {
 	conn   *sql.Conn
 	writer *writer
 	log    *slog.Logger
+	told   string // the last complaint, so that a lasting fault is one line in the log
 	kick   chan struct{}
 	stop   chan struct{}
 	done   sync.WaitGroup
@@ -68,14 +69,19 @@ func (c *checkpointer) passive() {
 	case err != nil && isFatal(err):
 		c.writer.die(fmt.Errorf("checkpoint: %w", err))
 	case err != nil:
-		c.log.Warn("checkpoint; will try again", "error", err)
+		if text := err.Error(); text != c.told { // a full disk may last for hours, with one try a second
+			c.told = text
+			c.log.Warn("checkpoint; will try again each second", "error", err)
+		}
 		c.writer.walBytes.Add(1)
+		return
 	case logPages > walHardPages:
 		c.writer.wantCheckpoint.Store(true)
 		c.writer.walBytes.Add(1)
 	case donePages < logPages:
 		c.writer.walBytes.Add(1)
 	}
+	c.told = ""
 }
 
 // close empties the log. The writer and the readers must be closed before.
