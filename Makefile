@@ -38,9 +38,11 @@ check: check-deps tools ## the fast part, without a cluster
 	@echo '== format and vet'
 	@unformatted=$$(gofmt -l app tests); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted" >&2; exit 1; }
 	@cd app && go vet $(APP_FLAGS) ./...
+	@cd app/bench && go vet $(APP_FLAGS),measure ./...
 	@cd tests && CGO_ENABLED=0 go vet ./...
 	@echo '== unit: app'
 	@cd app && go test $(APP_FLAGS) ./...
+	@cd app/bench && go test $(APP_FLAGS),measure ./...
 	@# Once more without the cache, which does not see that it reads docs/metrics.md.
 	@cd app && go test $(APP_FLAGS) -count=1 -run TestMetricsAreDocumented ./internal/server
 	@echo '== chart: lint and generated files'
@@ -68,8 +70,9 @@ race: check-deps ## the unit tests of the service under the race detector
 	@cd app && go test -race ./...
 
 .PHONY: bench
-bench: check-deps ## geolocation time, durable rows and POSTs per second beside the same disk's fdatasync rate
-	@cd app && go test $(APP_FLAGS) -run '^$$' -bench . -benchtime 2s ./internal/geo ./internal/sqlite ./internal/server
+bench: check-deps ## measure beside peers, into docs/benchmarks.md (a quarter of an hour); QUICK=1 only shows that all works
+	@cd app/bench && go run $(APP_FLAGS),measure . \
+	  $(if $(QUICK),-quick,-out ../../docs/benchmarks -document ../../docs/benchmarks.md) $(if $(ONLY),-only '$(ONLY)')
 
 .PHONY: mutation
 mutation: tools ## mistakes in the chart's templates that tests/render should notice: docs/mutation.md; N=100 tries so many
@@ -83,7 +86,7 @@ image: check-deps ## build/images/detection-api-$(VERSION).tar: an archive for d
 verify: tools ## regenerate what is generated and fail when that changes a file
 	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs ../charts/detection-api
 	@cd tests && CGO_ENABLED=0 go run ./cmd/images -write ../charts/detection-api
-	@cd app && go mod tidy -diff && cd ../tests && go mod tidy -diff
+	@cd app && go mod tidy -diff && cd bench && go mod tidy -diff && cd ../../tests && go mod tidy -diff
 	@git diff --exit-code -- charts
 
 .PHONY: lint

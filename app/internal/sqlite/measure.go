@@ -25,3 +25,6 @@ func (s *Store) CheckpointInCommit(ctx context.Context, pages int) error {
 		return err
 	}})
 }
+
+// Path is the database's file.
+func (s *Store) Path() string { return s.file.path }
