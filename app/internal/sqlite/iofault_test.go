@@ -197,6 +197,58 @@ func failOnce(s faultSubject, kind fault, n int, random *rand.Rand, total *cutRe
 	return run.failed.Load(), err
 }
 
+// TestADiskThatIsFullForAWhile lets every write fail for lack of room from some write on. Once there is room, the store and
+// the queue must take records again within seconds and without a restart. max_page_count, which other tests use, does not
+// reach the write-ahead log.
+func TestADiskThatIsFullForAWhile(t *testing.T) {
+	for name, subject := range map[string]changer{
+		"store": storeUnderPower{synchronous: syncFull}, "queue": queueUnderPower{synchronous: syncFull},
+	} {
+		t.Run(name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(torture.Seed(t), 0))
+			for after := 1; after < 60; after += 7 {
+				fullForAWhile(t, subject, after, random)
+			}
+		})
+	}
+}
+
+func fullForAWhile(t *testing.T, s changer, after int, random *rand.Rand) {
+	t.Helper()
+	dir := scratchDir(t)
+	rec, err := crashvfs.Record(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	change, stop := s.change(t, dir)
+	run := &faultRun{fault: fault{full: true, forEver: true}, nth: after, rec: rec}
+	run.start(random)
+	n, refused := 0, 0
+	for ; refused < 5; n++ {
+		if err := change(n); errors.Is(err, detection.ErrFull) {
+			refused++
+		} else if err != nil {
+			t.Fatalf("full after %d writes: %v, want ErrFull", after, err)
+		} else {
+			rec.Acknowledge(storetest.ID(n))
+		}
+	}
+	rec.Fail(nil)
+	began := time.Now()
+	for ; change(n) != nil; n++ {
+		if time.Since(began) > patience {
+			t.Fatalf("full after %d writes: still refused %v after there was room", after, patience)
+		}
+	}
+	rec.Acknowledge(storetest.ID(n))
+	stop()
+	log := rec.Log()
+	if lost, err := cut(s, log, len(log), log.Acknowledged(len(log)), random); err != nil || lost > 0 {
+		t.Errorf("full after %d writes: lost %d, %v", after, lost, err)
+	}
+}
+
 // TestACommitIsNotAcknowledgedOnceTheDiskFailed lets a checkpoint find out about the disk while a commit is synced: what the
 // failed sync has lost may be that commit's, although its own sync succeeds.
 func TestACommitIsNotAcknowledgedOnceTheDiskFailed(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -48,7 +49,13 @@ func TestPowerCuts(t *testing.T) {
 			if total.lost.Load() > 0 || control.lost.Load() == 0 {
 				t.Errorf("lost %d with FULL, %d with NORMAL", total.lost.Load(), control.lost.Load())
 			}
-			torture.Report(t, total.result("power cuts, "+c.name, "synchronous=NORMAL", control))
+			if total.inCheckpoint.Load() == 0 || c.name == "store" && total.inCopy.Load() == 0 {
+				t.Errorf("%d cuts in a checkpoint, %d in a copy", total.inCheckpoint.Load(), total.inCopy.Load())
+			}
+			result := total.result("power cuts, "+c.name, "synchronous=NORMAL", control)
+			result.Notes = fmt.Sprintf("%d cuts in a checkpoint, %d in a copy; acknowledged is the sum over all crash images",
+				total.inCheckpoint.Load(), total.inCopy.Load())
+			torture.Report(t, result)
 		})
 	}
 }
@@ -71,7 +78,22 @@ func TestPowerCutsDuringTheFirstStart(t *testing.T) {
 // cutResult sums up crash images.
 type cutResult struct {
 	cuts, acknowledged, lost atomic.Int64
+	inCheckpoint, inCopy     atomic.Int64  // cuts
 	slowest                  time.Duration // of the runs with a failing disk
+}
+
+// sawCut counts a cut right after e.
+func (r *cutResult) sawCut(e crashvfs.Event) {
+	r.cuts.Add(1)
+	if e.Kind != crashvfs.Write {
+		return
+	}
+	switch filepath.Ext(e.Name) {
+	case ".db":
+		r.inCheckpoint.Add(1)
+	case copySuffix:
+		r.inCopy.Add(1)
+	}
 }
 
 func (r *cutResult) result(what, controlName string, control *cutResult) torture.Result {
@@ -142,7 +164,7 @@ func cutAll(t *testing.T, s powerSubject, log crashvfs.Log, earlier []string, po
 				if err != nil {
 					t.Errorf("power cut after entry %d of %d: %v", n, len(log), err)
 				}
-				result.cuts.Add(1)
+				result.sawCut(log[n-1])
 				result.acknowledged.Add(int64(len(acknowledged)))
 				result.lost.Add(int64(lost))
 			}

@@ -279,3 +279,35 @@ func useQueue(f *faultRun, q *Queue) {
 	}
 	_ = q.Close()
 }
+
+// changer is a subject that takes records one at a time.
+type changer interface {
+	powerSubject
+	change(t *testing.T, dir string) (change func(n int) error, stop func())
+}
+
+func (p storeUnderPower) change(t *testing.T, dir string) (change func(n int) error, stop func()) {
+	t.Helper()
+	s, err := p.open(dir, func(err error) { t.Errorf("fatal: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	change = func(n int) error {
+		pressCheckpoint(s.file, n)
+		return s.Commit(context.Background(), storetest.Records(n, n+1, "pod-a"))
+	}
+	return change, func() { _ = s.Close() }
+}
+
+func (p queueUnderPower) change(t *testing.T, dir string) (change func(n int) error, stop func()) {
+	t.Helper()
+	q, err := p.open(dir, func(err error) { t.Errorf("fatal: %v", err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	change = func(n int) error {
+		pressCheckpoint(q.file, n)
+		return q.Put(context.Background(), storetest.Queued(n, n+1, false))
+	}
+	return change, func() { _ = q.Close() }
+}
