@@ -45,6 +45,7 @@ type keeper struct {
 
 	sweeping sync.Mutex // one Sweep at a time
 	at       int64      // where the search for old detections goes on
+	told     string     // the last complaint, so that a lasting fault is one line in the log
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -79,12 +80,16 @@ func (k *keeper) run(ctx context.Context, tick <-chan time.Time) {
 }
 
 func (k *keeper) sweep(ctx context.Context) {
-	swept, err := k.store.Sweep(ctx)
+	swept, err := k.store.Sweep(ctx) // as long as it takes; close ends it
 	if swept != (Swept{}) {
 		k.log.Info("retention", "detections_removed", swept.Detections, "audit_entries_removed", swept.AuditEntries)
 	}
-	if err != nil && ctx.Err() == nil {
-		k.log.Error("retention; will try again", "error", err)
+	switch {
+	case err == nil:
+		k.told = ""
+	case ctx.Err() == nil && k.told != err.Error():
+		k.told = err.Error()
+		k.log.Error("retention; will try again each minute", "error", err)
 	}
 }
 

@@ -191,8 +191,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64) (n int64, err error) {
 		}
 		for _, r := range gone {
 			removed += r.last - r.first + 1
-			if _, err := s.execute(`INSERT INTO removed (first, last) VALUES (?, ?)
-				ON CONFLICT (first) DO UPDATE SET last = max(last, excluded.last)`, r.first, r.last); err != nil {
+			if err := s.noteRemoved(r); err != nil {
 				return fmt.Errorf("note what is removed: %w", err)
 			}
 		}
@@ -204,6 +203,18 @@ func (s *Store) remove(ctx context.Context, seqs []int64) (n int64, err error) {
 		return 0, err
 	}
 	return removed, nil
+}
+
+// noteRemoved makes the range before it longer where they meet, so that there are few however much is removed.
+func (s *Store) noteRemoved(r span) error {
+	n, err := s.execute(`UPDATE removed SET last = ?2 WHERE last = ?1 - 1 AND first = (SELECT max(first) FROM removed WHERE first < ?1)`,
+		r.first, r.last)
+	if err != nil || n > 0 {
+		return err
+	}
+	_, err = s.execute(`INSERT INTO removed (first, last) VALUES (?, ?)
+		ON CONFLICT (first) DO UPDATE SET last = max(last, excluded.last)`, r.first, r.last)
+	return err
 }
 
 // deleteDetections deletes those of a JSON list that are not held and returns which they were and their bytes.

@@ -118,6 +118,9 @@ func TestRetentionByAge(t *testing.T) {
 	if err != nil || c.Detections != 1 || c.AuditFloor != 0 {
 		t.Errorf("inspected: %+v, %v", c, err)
 	}
+	if notes, err := readRemoved(t.Context(), s.file.readers); err != nil || len(notes) > 4 {
+		t.Errorf("%v notes of what was removed, %v; want them joined", notes, err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
