@@ -77,7 +77,7 @@ func run(ctx context.Context) error {
 }
 
 func environment(dir string, quick bool) *row.Env {
-	env := &row.Env{Dir: dir, Quick: quick, Plan: measure.Plan{Pairs: 7, Length: 3 * time.Second}}
+	env := &row.Env{Dir: dir, Quick: quick, Plan: measure.Plan{Pairs: 7, Length: 2500 * time.Millisecond}}
 	if quick {
 		env.Plan = measure.Plan{Pairs: 2, Length: 300 * time.Millisecond}
 	}

@@ -37,6 +37,7 @@ type Latencies struct {
 	Offered  float64         // calls a second that were due
 	Answered float64         // calls a second that succeeded, until the last answer
 	Failed   int             // refused or broken
+	Errors   map[error]int   // by what the call returned
 	Took     []time.Duration // of those that succeeded, from the moment at which each was due
 }
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, perSecond float64, length time.Duration, most int
 	start := time.Now()
 	var (
 		mu   sync.Mutex
-		seen = Latencies{Offered: perSecond, Took: make([]time.Duration, 0, total)}
+		seen = Latencies{Offered: perSecond, Errors: map[error]int{}, Took: make([]time.Duration, 0, total)}
 		all  sync.WaitGroup
 		due  = make(chan time.Time, total)
 	)
@@ -60,6 +61,7 @@ func Open(ctx context.Context, perSecond float64, length time.Duration, most int
 				mu.Lock()
 				if err != nil {
 					seen.Failed++
+					seen.Errors[err]++
 				} else {
 					seen.Took = append(seen.Took, took)
 				}

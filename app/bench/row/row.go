@@ -30,7 +30,7 @@ type Env struct {
 // All returns the rows in the order of the table.
 func All() []Row {
 	var all []Row
-	for _, part := range [][]Row{geometryRows(), storeRows(), postRows(), latencyRows(), queueRows(), decodeRows(), copyRows(), startRows()} {
+	for _, part := range [][]Row{geometryRows(), storeRows(), postRows(), latencyRows(), overloadRows(), queueRows(), decodeRows(), copyRows(), startRows()} {
 		all = append(all, part...)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,44 @@ type API struct {
 	url    string
 	client *http.Client
 	close  []func() error
+}
+
+// defaultTargetWait is the default of the program.
+const defaultTargetWait = 500 * time.Millisecond
+
+// NewSlowAPI starts an API whose store keeps nothing and commits so many records a second, one after the other. targetWait
+// is that of httpapi.Options.
+func NewSlowAPI(_ context.Context, perSecond int, targetWait time.Duration) (*API, error) {
+	a := &API{}
+	handler, err := a.handler(&slowStore{every: time.Second / time.Duration(perSecond)}, peer.DiscardQueue{}, "", targetWait)
+	if err == nil {
+		err = a.listen(handler)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// slowStore gives each commit its turn.
+type slowStore struct {
+	peer.Discard
+	every time.Duration
+
+	mu   sync.Mutex
+	free time.Time // when the last one that came will be done
+}
+
+func (s *slowStore) Commit(_ context.Context, records []detection.Record) error {
+	s.mu.Lock()
+	if now := time.Now(); s.free.Before(now) {
+		s.free = now
+	}
+	s.free = s.free.Add(s.every * time.Duration(len(records)))
+	turn := s.free
+	s.mu.Unlock()
+	time.Sleep(time.Until(turn)) // whoever waited so long is committed, also when the client has gone
+	return nil
 }
 
 // NewAPI starts an API with store and queue in dir; with dir empty both keep nothing. With takAddr its events go to the
@@ -59,7 +98,7 @@ func (a *API) start(ctx context.Context, dir, takAddr string) error {
 		}
 		queue, a.close = items, append(a.close, items.Close)
 	}
-	handler, err := a.handler(store, queue, takAddr)
+	handler, err := a.handler(store, queue, takAddr, defaultTargetWait)
 	if err != nil {
 		return err
 	}
@@ -67,7 +106,7 @@ func (a *API) start(ctx context.Context, dir, takAddr string) error {
 }
 
 // handler wires what package server wires for the serve role.
-func (a *API) handler(store detection.Store, queue detection.Queue, takAddr string) (http.Handler, error) {
+func (a *API) handler(store detection.Store, queue detection.Queue, takAddr string, targetWait time.Duration) (http.Handler, error) {
 	key, err := token.NewKey("made for one run of measurements: " + time.Now().String())
 	if err != nil {
 		return nil, err
@@ -87,7 +126,7 @@ func (a *API) handler(store detection.Store, queue detection.Queue, takAddr stri
 	})
 	return httpapi.New(httpapi.Options{
 		Logger: log, Registerer: registry, Gatherer: registry,
-		TargetWait:   500 * time.Millisecond, // the default of the program
+		TargetWait:   targetWait,
 		Authenticate: func(bearer string) (string, error) { return key.Verify(bearer, time.Now()) },
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
@@ -153,7 +192,17 @@ func (a *API) Post(ctx context.Context) error {
 		return err
 	}
 	if response.StatusCode != http.StatusCreated {
-		return fmt.Errorf("the API answers %d", response.StatusCode)
+		return &RefusedError{Status: response.StatusCode, RetryAfter: response.Header.Get("Retry-After")}
 	}
 	return nil
+}
+
+// RefusedError is another answer than 201.
+type RefusedError struct {
+	Status     int
+	RetryAfter string
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("the API answers %d, Retry-After %q", e.Status, e.RetryAfter)
 }

@@ -1,15 +1,16 @@
 package subject
 
 import (
+	"bufio"
 	"bytes"
 	"net"
 	"sync"
 	"sync/atomic"
 )
 
-// Sink is a TAK server that reads and counts events and never answers.
+// Sink is a TAK server that counts events and answers pings, and keeps nothing.
 type Sink struct {
-	Events atomic.Int64
+	Events atomic.Int64 // but pings
 
 	listener net.Listener
 	done     sync.WaitGroup
@@ -46,18 +47,29 @@ func (s *Sink) accept() {
 	}
 }
 
-// read counts ends of events. One that is cut between two reads counts too: the last bytes of a read are kept.
+const pong = `<event version="2.0" uid="sink" type="t-x-c-t-r" how="m-g" time="2026-01-01T00:00:00.000Z" ` +
+	`start="2026-01-01T00:00:00.000Z" stale="2036-01-01T00:00:00.000Z">` +
+	`<point lat="0.0" lon="0.0" hae="0.0" ce="9999999.0" le="9999999.0"/><detail/></event>`
+
 func (s *Sink) read(conn net.Conn) {
 	defer conn.Close()
-	end := []byte("</event>")
-	buf, kept := make([]byte, 64<<10), 0
-	for {
-		n, err := conn.Read(buf[kept:])
-		text := buf[:kept+n]
-		s.Events.Add(int64(bytes.Count(text, end)))
-		kept = copy(buf, text[max(0, len(text)-len(end)+1):])
-		if err != nil {
+	events := bufio.NewScanner(conn)
+	events.Split(untilEventEnd)
+	for events.Scan() {
+		if !bytes.Contains(events.Bytes(), []byte(`type="t-x-c-t"`)) {
+			s.Events.Add(1)
+			continue
+		}
+		if _, err := conn.Write([]byte(pong)); err != nil {
 			return
 		}
 	}
+}
+
+func untilEventEnd(data []byte, _ bool) (advance int, event []byte, err error) {
+	const end = "</event>"
+	if i := bytes.Index(data, []byte(end)); i >= 0 {
+		return i + len(end), data[:i], nil
+	}
+	return 0, nil, nil
 }

@@ -100,6 +100,15 @@ func ParseView(body []byte) (Input, error) {
 }
 
 func parse(body []byte, viewOnly bool) (Input, error) {
+	if len(body) >= minCutBytes {
+		if in, ok := parseWithoutPicture(body, viewOnly); ok {
+			return in, nil
+		}
+	}
+	return parseWhole(body, viewOnly)
+}
+
+func parseWhole(body []byte, viewOnly bool) (Input, error) {
 	var wire wireInput
 	warnings, err := decode(body, &wire)
 	if err != nil {
