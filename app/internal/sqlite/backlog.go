@@ -64,6 +64,11 @@ func (b *backlog) reload(ctx context.Context) error {
 	return nil
 }
 
+// own does nothing: a queue is on a disk of its pod's own, where the lock holds.
+func (b *backlog) own(context.Context, *sql.Conn) error { return nil }
+
+func (b *backlog) begun(context.Context) error { return nil }
+
 func (b *backlog) finish(ctx context.Context) error {
 	if err := b.size.QueryRowContext(ctx).Scan(&b.nextPages, &b.nextFreePages); err != nil {
 		return fmt.Errorf("read size: %w", err)

@@ -31,7 +31,10 @@ type Options struct {
 	// FreeBytes tells how much room dir's file system has. Default: ask the system.
 	FreeBytes func(dir string) (int64, error)
 
-	synchronous string // syncFull; tests weaken it to prove that they would notice
+	// Tests weaken these to prove that they would notice.
+	synchronous string // syncFull
+	unlocked    bool   // does not take the lock file
+	unfenced    bool   // does not look at the epoch
 }
 
 func (o *Options) setDefaults() {
@@ -93,11 +96,13 @@ func openFile(ctx context.Context, opts Options, name string, s session, first f
 			_ = f.close() // err says why
 		}
 	}()
-	lock, err := lockFile(f.path)
-	if err != nil {
-		return nil, err
+	if !opts.unlocked {
+		lock, err := lockFile(f.path)
+		if err != nil {
+			return nil, err
+		}
+		f.closers = append(f.closers, lock)
 	}
-	f.closers = append(f.closers, lock)
 	if err := first(f.path); err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func (f *file) open(ctx context.Context, opts Options, name string, s session) e
 	if err != nil {
 		return err
 	}
-	if err := f.settle(ctx, own, opts, name); err != nil {
+	if err := f.settle(ctx, own, s, opts, name); err != nil {
 		return errors.Join(err, own.Close())
 	}
 	aside, err := pin(ctx, pool, opts.synchronous)
@@ -136,8 +141,11 @@ func (f *file) open(ctx context.Context, opts Options, name string, s session) e
 
 // settle makes the schema and everything about the file's existence durable before anybody relies on it: SQLite deletes
 // a log that it finds beside an empty database.
-func (f *file) settle(ctx context.Context, conn *sql.Conn, opts Options, name string) error {
+func (f *file) settle(ctx context.Context, conn *sql.Conn, s session, opts Options, name string) error {
 	if err := migrate(ctx, conn, f.path, name[:len(name)-len(filepath.Ext(name))]); err != nil {
+		return err
+	}
+	if err := s.own(ctx, conn); err != nil {
 		return err
 	}
 	if _, _, err := checkpoint(ctx, conn, "TRUNCATE"); err != nil {

@@ -28,9 +28,11 @@ type ledger struct {
 	detection, outbox, audit, unqueue, deadLetter, setCounts *sql.Stmt
 	readCounts, readHead                                     *sql.Stmt
 
+	epoch          epoch
 	counts, stored counts     // now, and as the table has it
 	head           auditEntry // the newest one; zero when there is none
 	sum            hash.Hash
+	note           *headNote
 }
 
 // counts is the row of the table of that name.
@@ -64,6 +66,7 @@ func (l *ledger) prepare(add prepareFunc) error {
 		{&l.setCounts, `UPDATE counts SET detections = ?, outbox = ?, dead_letters = ?, bytes = ?`},
 		{&l.readCounts, `SELECT detections, outbox, dead_letters, bytes FROM counts`},
 		{&l.readHead, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`},
+		{&l.epoch.read, `SELECT epoch FROM epoch`},
 	} {
 		if err := add(p.stmt, p.text); err != nil {
 			return err
@@ -88,6 +91,10 @@ func (l *ledger) reload(ctx context.Context) error {
 	return nil
 }
 
+func (l *ledger) own(ctx context.Context, conn *sql.Conn) error { return l.epoch.raise(ctx, conn) }
+
+func (l *ledger) begun(ctx context.Context) error { return l.epoch.check(ctx) }
+
 func (l *ledger) finish(ctx context.Context) error {
 	if l.counts == l.stored {
 		return nil
@@ -97,7 +104,10 @@ func (l *ledger) finish(ctx context.Context) error {
 	return err
 }
 
-func (l *ledger) committed() { l.stored = l.counts }
+func (l *ledger) committed() {
+	l.stored = l.counts
+	l.note.write(l.head)
+}
 
 // insert adds a record with its audit entry and outbox row, unless its id is there.
 func (l *ledger) insert(e *encoded, nowMicros int64) error {

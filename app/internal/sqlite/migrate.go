@@ -12,6 +12,10 @@ import (
 // migrations holds the schemas, one folder for each database. Files run in the order of their names and only forward:
 // file number n takes the schema from version n-1 to n, and PRAGMA user_version says where a database is.
 //
+// A file that was released is never changed. A new one expands first and contracts later: both blue/green slots share one
+// store and old backups must open, so a release only adds (tables, columns with a default, triggers that let pass what the
+// release before does), the next one moves the rows and stops using the old form, and only the one after that drops it.
+//
 //go:embed migrations
 var migrations embed.FS
 

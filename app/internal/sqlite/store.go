@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -37,16 +39,20 @@ type StoreOptions struct {
 	RestartGrace time.Duration
 	// Retention says what the store gives up by itself, on a timer. Default: nothing.
 	Retention Retention
+
+	checkFirstBytes int64 // checkFirstBytes; tests make it small
+	unchecked       bool  // tests show what happens without the checks
 }
 
-// OpenStore opens opts.Dir/app.db or makes it. Close must be called.
+// OpenStore opens opts.Dir/app.db or makes it. It refuses one that is damaged; damage in a large one is found while it
+// serves, and told to Fatal. Close must be called.
 func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 	opts.setDefaults()
 	if err := opts.Retention.check(); err != nil {
 		return nil, err
 	}
 	passed := &steady{now: opts.Now}
-	s := &Store{ledger: &ledger{}, leases: newLeases(passed), copies: newCopies(), now: opts.Now}
+	s := &Store{ledger: &ledger{epoch: epoch{off: opts.unfenced}}, leases: newLeases(passed), copies: newCopies(), now: opts.Now}
 	var err error
 	s.file, err = openFile(ctx, opts.Options, storeName, s.ledger, func(path string) error {
 		if orphaned(path) {
@@ -55,18 +61,42 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 		if sizeOf(path) == 0 && sizeOf(path+restoringSuffix) > 0 {
 			return fmt.Errorf("a restore of %s was interrupted: run it again, or move %s%s away", path, path, restoringSuffix)
 		}
-		return removeCopies(path)
+		if err := removeCopies(path); err != nil {
+			return err
+		}
+		var err error
+		whole, err = checkStore(ctx, path, &opts)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	if !opts.unchecked {
+		if err := s.noteCommits(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	s.file.closers = append(s.file.closers, closeFunc(s.endCopies))
+	if !whole {
+		s.file.closers = append(s.file.closers, closeFunc(startScrubber(s.file).close))
+	}
 	if err := s.keepLeases(ctx, opts.RestartGrace); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep leases over the restart: %w", err), s.Close())
 	}
 	s.keeper = newKeeper(s, opts.Retention, &settling{now: opts.Now, passed: passed.elapsed})
 	s.file.closers = append(s.file.closers, closeFunc(s.keeper.close))
 	return s, nil
+}
+
+// noteCommits has each commit from now on noted beside the database.
+func (s *Store) noteCommits() error {
+	note, err := openHeadNote(s.file.path, s.file.writer.log)
+	if err != nil {
+		return err
+	}
+	s.ledger.note = note
+	s.file.closers = slices.Insert(s.file.closers, 1, io.Closer(note.file)) // after the writer, before the lock is given back
+	return nil
 }
 
 // Close commits what is under way, empties the log and gives the file free.

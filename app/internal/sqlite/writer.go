@@ -31,10 +31,14 @@ type prepareFunc func(stmt **sql.Stmt, text string) error
 
 // session is what a kind of database keeps in memory beside its tables.
 type session interface {
+	// own makes conn's owner the only one who changes the database, before prepare.
+	own(ctx context.Context, conn *sql.Conn) error
 	// prepare makes the statements.
 	prepare(add prepareFunc) error
 	// reload reads the memory back from the tables: at the start and after a transaction that failed.
 	reload(ctx context.Context) error
+	// begun says whether the transaction that has just begun may go on.
+	begun(ctx context.Context) error
 	// finish writes what the transaction changed in memory to the tables, if anything.
 	finish(ctx context.Context) error
 	// committed says that the transaction is durable.
@@ -147,6 +151,9 @@ func (w *writer) transact(ops []*op) error {
 	if _, err := w.begin.ExecContext(ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	if err := w.session.begun(ctx); err != nil {
+		return err
+	}
 	for _, o := range ops {
 		if err := o.run(); err != nil {
 			return err
@@ -170,6 +177,10 @@ func (w *writer) undo(cause error) error {
 		return cause
 	}
 	_, err := w.rollback.ExecContext(ctx)
+	if errors.Is(cause, errSuperseded) {
+		w.die(cause) // after the rollback: the other one must not wait for this process to end
+		return cause
+	}
 	if err != nil && w.inTransaction() {
 		w.die(fmt.Errorf("roll back after %w: %w", cause, err))
 		return cause
