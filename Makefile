@@ -74,6 +74,11 @@ bench: check-deps ## measure beside peers, into docs/benchmarks.md (a quarter of
 	@cd app/bench && go run $(APP_FLAGS),measure . \
 	  $(if $(QUICK),-quick,-out ../../docs/benchmarks -document ../../docs/benchmarks.md) $(if $(ONLY),-only '$(ONLY)')
 
+.PHONY: torture
+torture: check-deps ## every endurance test at length, 65 minutes in all: docs/torture.md; MINUTES=3, ONLY=Kill, SEED=1 change that
+	@cd app && CGO_ENABLED=1 go run $(APP_FLAGS) ./internal/torture/cmd \
+	  -minutes $(or $(MINUTES),65) $(if $(ONLY),-only '$(ONLY)') $(if $(SEED),-seed $(SEED)) -- $(APP_FLAGS)
+
 .PHONY: mutation
 mutation: tools ## mistakes in the chart's templates that tests/render should notice: docs/mutation.md; N=100 tries so many
 	@cd tests && CGO_ENABLED=0 go run ./cmd/mutate -n $(or $(N),0)
