@@ -123,9 +123,9 @@ func (o *Owned) Install(r io.Reader, asideSuffix string, check func(path string)
 }
 
 // setAside moves the database first and its log after it: with the log alone in its place OpenStore refuses, while the
-// database alone would be opened without what is in the log.
+// database alone would be opened without what is in the log. The note of the last commit is about the old one.
 func (o *Owned) setAside(suffix string) (aside string, err error) {
-	for _, part := range []string{"", "-wal", "-shm"} {
+	for _, part := range []string{"", "-wal", "-shm", headSuffix} {
 		to := o.path() + suffix + part
 		if _, err := os.Lstat(to); err == nil {
 			return "", fmt.Errorf("%s exists already", to)
@@ -140,7 +140,7 @@ func (o *Owned) setAside(suffix string) (aside string, err error) {
 		if err := syncDir(to); err != nil {
 			return "", err
 		}
-		if part != "-shm" {
+		if part == "" || part == "-wal" {
 			aside = o.path() + suffix
 		}
 	}

@@ -53,6 +53,10 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 	}
 	passed := &steady{now: opts.Now}
 	s := &Store{ledger: &ledger{epoch: epoch{off: opts.unfenced}}, leases: newLeases(passed), copies: newCopies(), now: opts.Now}
+	if opts.checkFirstBytes == 0 {
+		opts.checkFirstBytes = checkFirstBytes
+	}
+	var whole bool
 	var err error
 	s.file, err = openFile(ctx, opts.Options, storeName, s.ledger, func(path string) error {
 		if orphaned(path) {
