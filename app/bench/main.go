@@ -67,7 +67,11 @@ func run(ctx context.Context) error {
 		Machine: machine(), Commit: commit(ctx), Started: began.UTC().Format("2006-01-02 15:04 UTC"),
 		LoadBefore: loadAverage(), Quick: o.quick, NotMeasured: notMeasured,
 	}
-	measureAll(ctx, &r, only, environment(dir, o.quick))
+	env := environment(dir, o.quick)
+	measureAll(ctx, &r, only, env)
+	if err := env.Close(); err != nil {
+		return err
+	}
 	r.LoadAfter, r.Took = loadAverage(), time.Since(began).Round(time.Second).String()
 	if o.out == "" {
 		fmt.Print(r.Markdown("."))
@@ -77,7 +81,7 @@ func run(ctx context.Context) error {
 }
 
 func environment(dir string, quick bool) *row.Env {
-	env := &row.Env{Dir: dir, Quick: quick, Plan: measure.Plan{Pairs: 7, Length: 2500 * time.Millisecond}}
+	env := &row.Env{Root: dir, Quick: quick, Plan: measure.Plan{Pairs: 7, Length: 2500 * time.Millisecond}}
 	if quick {
 		env.Plan = measure.Plan{Pairs: 2, Length: 300 * time.Millisecond}
 	}
@@ -87,7 +91,6 @@ func environment(dir string, quick bool) *row.Env {
 
 // measureAll goes on after a row that fails: its error is its result.
 func measureAll(ctx context.Context, r *report.Report, only *regexp.Regexp, env *row.Env) {
-	dir := env.Dir
 	for _, measured := range row.All() {
 		if !only.MatchString(measured.ID+" "+measured.What) || ctx.Err() != nil {
 			continue
@@ -95,7 +98,7 @@ func measureAll(ctx context.Context, r *report.Report, only *regexp.Regexp, env 
 		began := time.Now()
 		fmt.Fprintf(os.Stderr, "== %s %s\n", measured.ID, measured.What)
 		result := report.Result{ID: measured.ID, What: measured.What, Target: measured.Target, Load: loadAverage()}
-		env.Dir = filepath.Join(dir, fmt.Sprint(len(r.Results)))
+		env.Dir = filepath.Join(env.Root, fmt.Sprint(len(r.Results)))
 		err := os.Mkdir(env.Dir, 0o750)
 		if err == nil {
 			var charts []report.Chart

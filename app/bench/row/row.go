@@ -21,10 +21,41 @@ type Row struct {
 
 // Env is what all rows are given.
 type Env struct {
-	Dir   string // on the disk that is measured
+	Root  string // on the disk that is measured
+	Dir   string // of the present row, below Root
 	Plan  measure.Plan
 	Quick bool
 	Log   func(format string, args ...any)
+
+	large *storeWindow
+}
+
+// Close closes what rows shared.
+func (e *Env) Close() error {
+	if e.large == nil {
+		return nil
+	}
+	return e.large.store.Close()
+}
+
+// largeStore is a store of a million rows that several rows of the table use.
+func (e *Env) largeStore(ctx context.Context) (*storeWindow, error) {
+	if e.large != nil {
+		return e.large, nil
+	}
+	w, err := newStoreWindow(ctx, &Env{Dir: e.Root}, "", 8)
+	if err != nil {
+		return nil, err
+	}
+	e.large = w
+	n := e.size(1_000_000, 20_000)
+	for filled := 0; filled < n; filled += n / 10 {
+		e.Log("a store of %d rows: %d so far", n, filled)
+		if err := fillStore(ctx, w.store, w.records, n/10); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
 }
 
 // All returns the rows in the order of the table.
