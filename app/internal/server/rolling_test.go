@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -24,12 +25,18 @@ type service struct {
 }
 
 func (s *service) add(addr string) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addrs = append(s.addrs, addr)
 }
 
 func (s *service) remove(addr string) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addrs = slices.DeleteFunc(slices.Clone(s.addrs), func(a string) bool { return a == addr })
@@ -48,19 +55,35 @@ func (s *service) dial(ctx context.Context, network, _ string) (conn net.Conn, e
 	return nil, fmt.Errorf("no node can be reached: %w", err)
 }
 
-// node is a serving process with a store of its own that is started again and again.
+// node is a role that is started again and again.
 type node struct {
-	cfg server.ServeConfig
+	open func(context.Context) (*server.Server, error)
 	*running
+}
+
+func serving(cfg server.ServeConfig) *node {
+	return &node{open: func(ctx context.Context) (*server.Server, error) { return server.NewServe(ctx, cfg) }}
+}
+
+// storing is a store role that keeps its address.
+func storing(cfg server.StoreConfig) *node {
+	return &node{open: func(ctx context.Context) (*server.Server, error) {
+		s, err := server.NewStore(ctx, cfg)
+		if err == nil {
+			cfg.ListenAddr = s.Addr()
+		}
+		return s, err
+	}}
 }
 
 func (n *node) start(t testing.TB) {
 	t.Helper()
-	s, err := server.NewServe(context.WithoutCancel(t.Context()), n.cfg)
+	s, err := n.open(context.WithoutCancel(t.Context()))
 	n.running = start(t, s, err)
 }
 
-// restart stops the node, takes it out of the service as soon as it says that it is not ready, and brings it back.
+// restart stops the node, takes it out of the service as soon as it says that it is not ready, and brings it back. A nil
+// service does not have it.
 func (n *node) restart(t testing.TB, s *service) {
 	t.Helper()
 	addr, stopped := n.Addr(), make(chan error, 1)
@@ -85,104 +108,92 @@ func ready(url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// load posts until it is stopped, over connections that are kept, some of which are idle most of the time.
-type load struct {
-	client *client
-	stop   chan struct{}
-	done   sync.WaitGroup
-
-	mu         sync.Mutex
-	accepted   []string
-	unanswered []string
-}
-
-func startLoad(c *client, workers int, seed uint64) *load {
-	l := &load{client: c, stop: make(chan struct{})}
-	for n := range workers {
-		random := rand.New(rand.NewPCG(seed, uint64(n)))
-		l.done.Go(func() { l.work(random, time.Duration(n)*10*time.Millisecond) })
-	}
-	return l
-}
-
-// work pauses for a random time up to maxPause between two requests.
-func (l *load) work(random *rand.Rand, maxPause time.Duration) {
-	for {
-		select {
-		case <-l.stop:
-			return
-		case <-time.After(time.Duration(random.Int64N(int64(maxPause) + 1))):
-			l.post()
-		}
-	}
-}
-
-func (l *load) post() {
-	response, err := l.client.send(sample)
-	if err == nil {
-		_, err = io.Copy(io.Discard, response.Body)
-		response.Body.Close()
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case err != nil:
-		l.unanswered = append(l.unanswered, err.Error())
-	case response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusAccepted:
-		l.unanswered = append(l.unanswered, response.Status)
-	default:
-		l.accepted = append(l.accepted, response.Header.Get("X-Detection-ID"))
-	}
-}
-
-// take returns what happened since the last time.
-func (l *load) take() (accepted, unanswered []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	accepted, unanswered = l.accepted, l.unanswered
-	l.accepted, l.unanswered = nil, nil
-	return accepted, unanswered
-}
-
-func (l *load) end() {
-	close(l.stop)
-	l.done.Wait()
-}
-
 // tally is what rolling restarts came to.
 type tally struct {
 	rounds, acknowledged, lost int
 	unanswered                 []string
 }
 
-// rolling restarts two nodes in turn under load until it is enough.
-func rolling(t *testing.T, drainDelay time.Duration, seed uint64, enough func(tally) bool) (sum tally) {
+// fleet is two serving nodes behind a service, each with a store of its own or both with one, and a load on them.
+type fleet struct {
+	cfg     server.ServeConfig
+	store   *node // nil when each has its own
+	serving []*node
+	service service
+	load    *load
+}
+
+func startFleet(t *testing.T, drainDelay time.Duration, shared bool, seed uint64) *fleet {
 	t.Helper()
-	cfg := serveConfig(t, t.TempDir())
-	cfg.DrainDelay = drainDelay
-	second := cfg
-	second.DataDir = t.TempDir()
-	nodes, s := []*node{{cfg: cfg}, {cfg: second}}, &service{}
-	for _, n := range nodes {
-		n.start(t)
-		s.add(n.Addr())
+	f := &fleet{cfg: serveConfig(t, t.TempDir())}
+	f.cfg.DrainDelay = drainDelay
+	if shared {
+		cfg := server.StoreConfig{Common: common(t, t.TempDir()), Token: storeToken, RestartGrace: time.Second}
+		cfg.DrainDelay = drainDelay
+		f.store = storing(cfg)
+		f.store.start(t)
+		f.cfg.StoreURL, f.cfg.StoreToken = f.store.url, storeToken
 	}
-	c := newClient(t, cfg, "http://detection-api")
-	c.http = &http.Client{Transport: &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second}
-	l := startLoad(c, 8, seed)
-	count := func() {
-		accepted, unanswered := l.take()
-		sum.unanswered = append(sum.unanswered, unanswered...)
-		sum.acknowledged += len(accepted)
-		sum.lost += missing(t, cfg, nodes, accepted)
+	for n := range 2 {
+		cfg := f.cfg
+		cfg.DataDir, cfg.PodName = t.TempDir(), fmt.Sprint("pod-", n)
+		node := serving(cfg)
+		node.start(t)
+		f.service.add(node.Addr())
+		f.serving = append(f.serving, node)
 	}
+	c := newClient(t, f.cfg, "http://detection-api")
+	c.http = &http.Client{Transport: &http.Transport{DialContext: f.service.dial, MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second}
+	f.load = startLoad(c, 8, seed)
+	return f
+}
+
+// restart restarts a node: each in turn.
+func (f *fleet) restart(t *testing.T, round int) {
+	t.Helper()
+	if f.store != nil && round%3 == 2 {
+		f.store.restart(t, nil)
+		return
+	}
+	f.serving[round%len(f.serving)].restart(t, &f.service)
+}
+
+// rolling restarts the nodes of a fleet until it is enough.
+func rolling(t *testing.T, drainDelay time.Duration, shared bool, seed uint64, enough func(tally) bool) (sum tally) {
+	t.Helper()
+	f := startFleet(t, drainDelay, shared, seed)
 	for ; !enough(sum); sum.rounds++ {
-		nodes[sum.rounds%len(nodes)].restart(t, s)
-		count()
+		f.restart(t, sum.rounds)
+		f.count(t, &sum)
 	}
-	l.end()
-	count()
+	f.load.end()
+	f.count(t, &sum)
 	return sum
+}
+
+// count adds what happened since the last time. It waits for the store to have what was answered 202 when it has been away.
+func (f *fleet) count(t *testing.T, sum *tally) {
+	t.Helper()
+	accepted, unanswered := f.load.take()
+	for _, n := range f.serving {
+		if f.store != nil {
+			eventually(t, "a queue that the store has", func() bool { return strings.Contains(n.told(), ", 0 not in the store yet") })
+		}
+	}
+	sum.unanswered = append(sum.unanswered, unanswered...)
+	sum.acknowledged += len(accepted)
+	sum.lost += missing(t, f.cfg, f.serving, accepted)
+}
+
+// told is what a node says of itself.
+func (n *node) told() string {
+	response, err := probes.Get(n.url + "/ready")
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	return string(body)
 }
 
 // missing counts the detections that no node has.
@@ -208,14 +219,20 @@ func missing(t *testing.T, cfg server.ServeConfig, nodes []*node, ids []string) 
 // TestRollingRestartUnderLoad holds that no request goes without an answer while nodes are restarted one after the other,
 // and that all that was acknowledged is there. Without the drain some go without an answer.
 func TestRollingRestartUnderLoad(t *testing.T) {
-	const shortRounds, controlRounds = 3, 50
+	for name, shared := range map[string]bool{"stores of their own": false, "one store": true} {
+		t.Run(name, func(t *testing.T) { rollingRestart(t, shared) })
+	}
+}
+
+func rollingRestart(t *testing.T, shared bool) {
+	const shortRounds, controlRounds, kinds = 3, 50, 2
 	budget, long := torture.Budget(t)
-	seed, end := torture.Seed(t), time.Now().Add(budget)
-	control := rolling(t, 0, seed, func(sum tally) bool { return len(sum.unanswered) > 0 || sum.rounds >= controlRounds })
+	seed, end := torture.Seed(t), time.Now().Add(budget/kinds)
+	control := rolling(t, 0, shared, seed, func(sum tally) bool { return len(sum.unanswered) > 0 || sum.rounds >= controlRounds })
 	if len(control.unanswered) == 0 || control.lost > 0 {
 		t.Errorf("control, without the drain: %+v; want requests without an answer, and nothing lost", control)
 	}
-	sum := rolling(t, 200*time.Millisecond, seed, func(sum tally) bool {
+	sum := rolling(t, 200*time.Millisecond, shared, seed, func(sum tally) bool {
 		return !long && sum.rounds >= shortRounds || long && time.Now().After(end)
 	})
 	if sum.lost > 0 || len(sum.unanswered) > 0 || sum.acknowledged == 0 {
@@ -223,7 +240,7 @@ func TestRollingRestartUnderLoad(t *testing.T) {
 			sum.rounds, sum.lost, sum.acknowledged, len(sum.unanswered), strings.Join(sum.unanswered, "\n"))
 	}
 	torture.Report(t, torture.Result{
-		What: "a node of two restarted under load over kept connections", Rounds: sum.rounds,
+		What: "nodes restarted in turn under load over kept connections, with " + path.Base(t.Name()), Rounds: sum.rounds,
 		Acknowledged: sum.acknowledged, Lost: sum.lost + len(sum.unanswered),
 		Control: fmt.Sprintf("without the drain %d requests went without an answer in %d rounds", len(control.unanswered), control.rounds),
 		Notes:   "lost counts acknowledged detections that are gone and requests without an answer",

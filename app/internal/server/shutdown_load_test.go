@@ -17,7 +17,7 @@ import (
 // and that the store has what was acknowledged. The others are refused before they have sent anything. Without the drain
 // some connections are reset.
 func TestShutdownUnderLoad(t *testing.T) {
-	const shortRounds, controlRounds = 2, 50
+	const shortRounds, controlRounds = 2, 200
 	budget, long := torture.Budget(t)
 	end := time.Now().Add(budget)
 	var control, sum tally
@@ -50,7 +50,7 @@ func connectUntilRefused(t *testing.T, drainDelay time.Duration, sum *tally) {
 	const workers = 8
 	cfg := serveConfig(t, t.TempDir())
 	cfg.DrainDelay = drainDelay
-	n := &node{cfg: cfg}
+	n := serving(cfg)
 	n.start(t)
 	c := newClient(t, cfg, n.url)
 	c.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
