@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -147,63 +146,6 @@ func TestDepthCountsTheLog(t *testing.T) {
 	}
 	if got := q.Depth().Bytes; got < 100*500 {
 		t.Errorf("Bytes = %d, want at least the payload", got)
-	}
-}
-
-// BenchmarkDrain is the time of one item through a queue that holds n when the drain begins: linear when it does not
-// depend on n.
-func BenchmarkDrain(b *testing.B) {
-	for _, n := range []int{2_000, 20_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			b.StopTimer()
-			for range b.N {
-				q := openQueue(b, QueueOptions{Options: Options{Dir: b.TempDir()}})
-				for from := 0; from < n; from += 500 {
-					if err := q.Put(b.Context(), storetest.Queued(from, from+500, false)); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.StartTimer()
-				drain(b, q, n)
-				b.StopTimer()
-				b.ReportMetric(float64(sizeOf(q.file.path))/float64(n), "file-bytes/item")
-				_ = q.Close()
-			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "µs/item")
-		})
-	}
-}
-
-// drain does what the relay does: 64 events to TAK, 256 rows to the store.
-func drain(b *testing.B, q *Queue, n int) {
-	for done, after := 0, int64(0); done < n; {
-		records, last, err := q.Undelivered(b.Context(), after, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		after = last
-		finish(b, q, done, done+len(records))
-		done += len(records)
-	}
-	if got := q.Depth(); got.Undelivered != 0 || got.Unstored != 0 {
-		b.Fatalf("depth = %+v after the drain", got)
-	}
-}
-
-// BenchmarkDepth does not depend on how much is queued.
-func BenchmarkDepth(b *testing.B) {
-	for _, n := range []int{1_000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			q := openQueue(b, QueueOptions{Options: Options{Dir: b.TempDir()}})
-			for from := 0; from < n; from += 500 {
-				if err := q.Put(b.Context(), storetest.Queued(from, from+500, false)); err != nil {
-					b.Fatal(err)
-				}
-			}
-			for b.Loop() {
-				q.Depth()
-			}
-		})
 	}
 }
 
