@@ -35,6 +35,7 @@ func dispatch(ctx context.Context, io streams, args []string, about, names strin
 type storeFlags struct {
 	url, token, tokenFile, dataDir string
 	timeout                        time.Duration
+	anyFileSystem                  bool
 }
 
 func (f *storeFlags) register(fs *flag.FlagSet) {
@@ -42,6 +43,7 @@ func (f *storeFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.token, "store-token", "", "`secret` shared with the store role")
 	fs.StringVar(&f.tokenFile, "store-token-file", "", "`file` with the secret shared with the store role")
 	fs.StringVar(&f.dataDir, "data-dir", "", "`directory` of app.db, without --store-url")
+	allowNetworkFileSystem(fs, &f.anyFileSystem)
 	fs.DurationVar(&f.timeout, "timeout", time.Hour, "how long all of it may take")
 }
 
@@ -96,7 +98,9 @@ func (f *storeFlags) operate(ctx context.Context, run func(context.Context, dete
 		return err
 	}
 	syscall.Umask(0o077)
-	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: sqlite.Options{Dir: f.dataDir, MinFreeBytes: -1}})
+	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: sqlite.Options{
+		Dir: f.dataDir, MinFreeBytes: -1, AllowNetworkFileSystem: f.anyFileSystem,
+	}})
 	if err != nil {
 		return err
 	}

@@ -75,11 +75,16 @@ func (f *commonFlags) register(fs *flag.FlagSet, listenAddr string) {
 	fs.StringVar(&v.ListenAddr, "listen-addr", listenAddr, "`address` to serve HTTP on")
 	fs.StringVar(&v.DataDir, "data-dir", "./data", "`directory` of the databases")
 	fs.Int64Var(&v.MinFreeBytes, "min-free-bytes", 64<<20, "free `bytes` on the disk below which nothing is accepted")
+	allowNetworkFileSystem(fs, &v.AllowNetworkFileSystem)
 	fs.DurationVar(&v.DrainDelay, "drain-delay", 0, "how long connections are wound down before the last one is closed")
 	fs.DurationVar(&v.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long the last requests and the hand-over may take")
 	f.retention.register(fs)
 	fs.StringVar(&f.logLevel, "log-level", "info", "`level`: debug, info, warn or error")
 	fs.StringVar(&f.format, "log-format", "json", "`format`: json or text")
+}
+
+func allowNetworkFileSystem(fs *flag.FlagSet, allow *bool) {
+	fs.BoolVar(allow, "allow-network-filesystem", false, "let --data-dir be on NFS, SMB, FUSE or the like, where acknowledged data may be lost")
 }
 
 func (f *commonFlags) common(io streams) (server.Common, error) {

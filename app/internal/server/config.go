@@ -11,11 +11,13 @@ import (
 
 // Common is what both roles are told.
 type Common struct {
-	ListenAddr      string        // host:port; port 0 takes a free one
-	DataDir         string        // made when it is missing; app.db or queue.db live in it
-	MinFreeBytes    int64         // free space of the disk below which nothing is accepted
-	DrainDelay      time.Duration // how long connections are wound down before the listener closes
-	ShutdownTimeout time.Duration // how long the last requests (at most half of it), and then the hand-over, may take
+	ListenAddr   string // host:port; port 0 takes a free one
+	DataDir      string // made when it is missing; app.db or queue.db live in it
+	MinFreeBytes int64  // free space of the disk below which nothing is accepted
+	// AllowNetworkFileSystem lets DataDir be where SQLite's locks and syncs may not hold.
+	AllowNetworkFileSystem bool
+	DrainDelay             time.Duration // how long connections are wound down before the listener closes
+	ShutdownTimeout        time.Duration // how long the last requests (at most half of it), and then the hand-over, may take
 	// Retention is what the store of this process removes by itself. It is none of a role without a store.
 	Retention sqlite.Retention
 	Logger    *slog.Logger

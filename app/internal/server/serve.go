@@ -166,7 +166,10 @@ func (c Common) sqliteOptions() sqlite.Options {
 	if minFree == 0 {
 		minFree = -1 // 0 would mean the default there
 	}
-	return sqlite.Options{Dir: c.DataDir, MinFreeBytes: minFree, Now: c.Now, Logger: c.Logger, Fatal: c.Fatal}
+	return sqlite.Options{
+		Dir: c.DataDir, MinFreeBytes: minFree, AllowNetworkFileSystem: c.AllowNetworkFileSystem,
+		Now: c.Now, Logger: c.Logger, Fatal: c.Fatal,
+	}
 }
 
 // NewStore wires the store role and binds its address. It accepts requests when Run is called.

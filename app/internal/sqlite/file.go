@@ -31,10 +31,14 @@ type Options struct {
 	// FreeBytes tells how much room dir's file system has. Default: ask the system.
 	FreeBytes func(dir string) (int64, error)
 
+	// AllowNetworkFileSystem lets the database be on one, where SQLite's locks and syncs may not hold.
+	AllowNetworkFileSystem bool
+
 	// Tests weaken these to prove that they would notice.
 	synchronous string // syncFull
 	unlocked    bool   // does not take the lock file
 	unfenced    bool   // does not look at the epoch
+	fileSystem  func(dir string) (magic uint32, err error)
 }
 
 func (o *Options) setDefaults() {
@@ -49,6 +53,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.FreeBytes == nil {
 		o.FreeBytes = freeBytes
+	}
+	if o.fileSystem == nil {
+		o.fileSystem = fileSystemOf
 	}
 	if o.synchronous == "" {
 		o.synchronous = syncFull
@@ -67,6 +74,7 @@ type file struct {
 	path         string
 	space        *spaceGuard
 	writer       *writer
+	writers      *sql.DB // has the connections of writer and checkpointer
 	readers      *sql.DB
 	checkpointer *checkpointer
 	closers      []io.Closer // in the order of opening
@@ -86,6 +94,9 @@ func openFile(ctx context.Context, opts Options, name string, s session, first f
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	if err := opts.checkFileSystem(dir); err != nil {
+		return nil, err
 	}
 	f := &file{
 		path:  filepath.Join(dir, name),
@@ -115,16 +126,16 @@ func openFile(ctx context.Context, opts Options, name string, s session, first f
 // open runs in an order that matters for closing: last in, first out.
 func (f *file) open(ctx context.Context, opts Options, name string, s session) error {
 	log := opts.Logger.With("database", name)
-	pool := openWriters(f.path, opts.synchronous)
-	f.closers = append(f.closers, pool)
-	own, err := pin(ctx, pool, opts.synchronous)
+	f.writers = openWriters(f.path, opts.synchronous)
+	f.closers = append(f.closers, closeFunc(f.closeWriters))
+	own, err := pin(ctx, f.writers, opts.synchronous)
 	if err != nil {
 		return err
 	}
 	if err := f.settle(ctx, own, s, opts, name); err != nil {
 		return errors.Join(err, own.Close())
 	}
-	aside, err := pin(ctx, pool, opts.synchronous)
+	aside, err := pin(ctx, f.writers, opts.synchronous)
 	if err != nil {
 		return errors.Join(err, own.Close())
 	}
@@ -137,6 +148,16 @@ func (f *file) open(ctx context.Context, opts Options, name string, s session) e
 	f.readers = openReaders(f.path, 4)
 	f.closers = append(f.closers, f.readers)
 	return f.readers.PingContext(ctx)
+}
+
+// closeWriters leaves the connections alone when the disk has failed: SQLite carries the log over and deletes it when the last
+// one is closed, and if a sync of the log has failed, the database would get what the log on the disk may not have. After a
+// power cut that older log would be played over the newer database. The process must end anyway.
+func (f *file) closeWriters() error {
+	if f.writer != nil && f.writer.alive() != nil {
+		return nil
+	}
+	return f.writers.Close()
 }
 
 // settle makes the schema and everything about the file's existence durable before anybody relies on it: SQLite deletes
