@@ -18,8 +18,9 @@ import (
 const (
 	DefaultMaxBodyBytes     = 16 << 20 // a photo of some 12 MB in base64
 	DefaultMaxInFlightBytes = 64 << 20
-	// DefaultMinInProgress is four groups of the store's group commit: half a second on a disk that needs 100 ms for a sync.
-	DefaultMinInProgress = 1024
+	// DefaultMinInProgress is one group of the store's group commit: fewer at a time would not be committed sooner. Many more
+	// would have to wait for seconds where the store turns out to be slow.
+	DefaultMinInProgress = 256
 )
 
 // Ingestor commits detections. What it accepted is durable when it returns.
