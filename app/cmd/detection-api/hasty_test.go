@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/detection-api/detection-api/app/internal/cot"
+	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/geo"
+	"github.com/detection-api/detection-api/app/internal/httpapi"
+	"github.com/detection-api/detection-api/app/internal/sqlite"
+	"github.com/detection-api/detection-api/app/internal/token"
+)
+
+// hasty is the positive control: a journal that acknowledges first and commits then.
+type hasty struct{ store *sqlite.Store }
+
+func (h hasty) Accept(_ context.Context, d detection.Detection) (detection.Durability, error) {
+	go func() {
+		if err := h.store.Commit(context.Background(), []detection.Record{{Detection: d}}); err != nil {
+			slog.Error("commit", "error", err)
+		}
+	}()
+	return detection.InStore, nil
+}
+
+// serveHasty is the API of the service on top of such a journal.
+func serveHasty(addr, dir string) error {
+	key, err := token.NewKey(loadKey)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.OpenStore(context.Background(), sqlite.StoreOptions{Options: sqlite.Options{Dir: dir}})
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	encoder := cot.Encoder{Stale: time.Minute}
+	handler := httpapi.New(httpapi.Options{
+		Logger: logger, Registerer: registry, Gatherer: registry, Now: time.Now,
+		Authenticate: func(bearer string) (string, error) { return key.Verify(bearer, time.Now()) },
+		Ingestor: &detection.Pipeline{
+			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
+			Encode:  encoder.Encode, Journal: hasty{store}, Now: time.Now,
+		},
+		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, time.Now()) },
+	})
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return httpapi.NewServer(handler, logger).Serve(l)
+}
