@@ -18,6 +18,7 @@ import (
 	"github.com/detection-api/detection-api/app/bench/measure"
 	"github.com/detection-api/detection-api/app/bench/report"
 	"github.com/detection-api/detection-api/app/bench/row"
+	"github.com/detection-api/detection-api/app/internal/server"
 )
 
 // notMeasured is what a reader might look for in the table.
@@ -28,6 +29,7 @@ var notMeasured = []string{
 }
 
 func main() {
+	server.CollectLess() // as the program does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx); err != nil {

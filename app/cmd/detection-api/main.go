@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/detection-api/detection-api/app/internal/server"
 )
 
 // command is one role: it parses its own arguments and runs until it is done or ctx ends.
@@ -41,6 +43,7 @@ func commands() []command {
 }
 
 func main() {
+	server.CollectLess()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:])
 	stop()

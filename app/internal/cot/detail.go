@@ -122,17 +122,21 @@ func (e Encoder) remarks(d detection.Detection, now time.Time) string {
 	}
 	text = append(text, clip(orUnknown(d.ObjectClass))...)
 	if c := d.AIConfidence; c >= 0 && c <= 1 {
-		text = fmt.Appendf(text, "; AI confidence %.2f", c)
+		text = strconv.AppendFloat(append(text, "; AI confidence "...), c, 'f', 2, 64)
 	}
 	if ce := errorMetres(d.Fix.CE90Metres); ce < unknownMetres {
-		text = fmt.Appendf(text, "; CE90 %.1f m", ce)
+		text = append(strconv.AppendFloat(append(text, "; CE90 "...), ce, 'f', 1, 64), " m"...)
 	}
-	text = fmt.Appendf(text, " (%s)", clip(orUnknown(string(d.Fix.Flag))))
+	text = append(text, " ("...)
+	text = append(text, clip(orUnknown(string(d.Fix.Flag)))...)
+	text = append(text, ')')
 	if d.CameraID != "" {
-		text = fmt.Appendf(text, "; camera %s", clip(d.CameraID))
+		text = append(text, "; camera "...)
+		text = append(text, clip(d.CameraID)...)
 	}
 	if d.Source != "" {
-		text = fmt.Appendf(text, "; source %s", clip(d.Source))
+		text = append(text, "; source "...)
+		text = append(text, clip(d.Source)...)
 	}
 	return string(text)
 }

@@ -12,7 +12,7 @@ func TypeOf(class string) string {
 	if len(class) > 64 {
 		return unknownType
 	}
-	class = strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(class)))
+	class = strings.Map(underscored, strings.ToLower(strings.TrimSpace(class)))
 	switch class {
 	case "vehicle", "car", "truck", "bus", "motorcycle", "van":
 		return "a-u-G-E-V"
@@ -30,4 +30,11 @@ func TypeOf(class string) string {
 		return "b-l-f"
 	}
 	return unknownType
+}
+
+func underscored(r rune) rune {
+	if r == '-' || r == ' ' {
+		return '_'
+	}
+	return r
 }
