@@ -154,8 +154,10 @@ func (f *file) open(ctx context.Context, opts Options, name string, s session) e
 // one is closed, and if a sync of the log has failed, the database would get what the log on the disk may not have. After a
 // power cut that older log would be played over the newer database. The process must end anyway.
 func (f *file) closeWriters() error {
-	if f.writer != nil && f.writer.alive() != nil {
-		return nil
+	if f.writer != nil {
+		if err := f.writer.alive(); err != nil && !errors.Is(err, errSuperseded) {
+			return nil
+		}
 	}
 	return f.writers.Close()
 }
