@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -88,11 +89,14 @@ func (c *checkpointer) passive() {
 func (c *checkpointer) close() error {
 	close(c.stop)
 	c.done.Wait()
-	_, _, err := checkpoint(context.Background(), c.conn, "TRUNCATE")
-	if closeErr := c.conn.Close(); err == nil {
-		err = closeErr
+	var err error
+	if c.writer.alive() == nil {
+		_, _, err = checkpoint(context.Background(), c.conn, "TRUNCATE")
 	}
-	return err
+	if isFatal(err) {
+		c.writer.distrust(err)
+	}
+	return errors.Join(err, c.conn.Close())
 }
 
 // checkpoint runs one of the mode and returns how many pages the log has and how many of them are in the database.

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -25,7 +27,7 @@ const patience = 5 * time.Second
 // faultSubject is a kind of database whose disk fails.
 type faultSubject interface {
 	powerSubject
-	// use opens the database and changes it, whatever fails. Each change goes through f.change.
+	// use opens the database, changes it and closes it, whatever fails. Each change goes through f.change.
 	use(f *faultRun, dir string)
 }
 
@@ -69,6 +71,7 @@ type faultRun struct {
 	fault  fault
 	nth    int
 	rec    *crashvfs.Recorder
+	file   *file
 	failed atomic.Bool // a call was made to fail
 	fatal  atomic.Pointer[error]
 	wrong  []string
@@ -87,6 +90,35 @@ func (f *faultRun) change(ids []string, run func() error) {
 	if isFatal(err) && f.fatal.Load() == nil {
 		f.wrong = append(f.wrong, fmt.Sprintf("Fatal was not called for %v", err))
 	}
+}
+
+// release does what the end of the process would: a file whose disk failed keeps its connections.
+func (f *faultRun) release() {
+	f.rec.Fail(nil)
+	if f.file != nil {
+		_ = f.file.writers.Close()
+	}
+	f.rec.Close()
+}
+
+// checkAsItIs checks what the next process would find without a power cut.
+func checkAsItIs(s powerSubject, dir string, acknowledged []string) (lost int, err error) {
+	next, err := makeScratch()
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(next)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	for _, file := range files {
+		data, readErr := os.ReadFile(file)
+		if err = errors.Join(err, readErr); !strings.HasSuffix(file, "-shm") {
+			err = errors.Join(err, os.WriteFile(filepath.Join(next, filepath.Base(file)), data, 0o600))
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return s.check(next, acknowledged)
 }
 
 func (f *faultRun) die(err error) { f.fatal.CompareAndSwap(nil, &err) }
@@ -117,20 +149,25 @@ func TestFailingCalls(t *testing.T) {
 		name             string
 		subject, control faultSubject
 	}{
-		{"store", storeUnderPower{synchronous: syncFull}, trustingStore{storeUnderPower{synchronous: syncFull}}},
-		{"queue", queueUnderPower{synchronous: syncFull}, trustingQueue{queueUnderPower{synchronous: syncFull}}},
+		{"store", storeUnderPower{syncFull, 10}, trustingStore{storeUnderPower{syncFull, 10}}},
+		{"queue", queueUnderPower{syncFull, 10}, trustingQueue{queueUnderPower{syncFull, 10}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			end := time.Now().Add(budget / 2)
 			control, total := &cutResult{}, &cutResult{}
-			failEach(t, c.control, fault{full: true, forEver: true}, 10, rand.New(rand.NewPCG(seed, 0)), control)
-			stride := 11 // every call only at length
+			failEach(t, c.control, leftover{}, fault{full: true, forEver: true}, 10, rand.New(rand.NewPCG(seed, 0)), control)
+			stride := 17 // every call only at length
 			if long {
 				stride = 1
 			}
-			for round := uint64(1); round == 1 || long && time.Now().Before(end); round++ {
+			for round := uint64(1); round <= 2 || long && time.Now().Before(end); round++ {
+				random := rand.New(rand.NewPCG(seed, round))
+				from := leftover{}
+				if round%2 == 0 {
+					from = leftOver(t, c.subject, random)
+				}
 				for _, kind := range []fault{{false, false}, {false, true}, {true, false}, {true, true}} {
-					failEach(t, c.subject, kind, stride, rand.New(rand.NewPCG(seed, round)), total)
+					failEach(t, c.subject, from, kind, stride, random, total)
 				}
 			}
 			if total.lost.Load() > 0 || control.lost.Load() == 0 {
@@ -143,11 +180,24 @@ func TestFailingCalls(t *testing.T) {
 	}
 }
 
+// leftover is what a power cut has left, for a run that begins with it.
+type leftover struct {
+	image        crashvfs.Image
+	acknowledged []string
+}
+
+func leftOver(t *testing.T, s powerSubject, random *rand.Rand) leftover {
+	t.Helper()
+	log := recordRun(t, s, scratchDir(t), 10_000, random)
+	n := len(log)/2 + random.IntN(len(log)/2)
+	return leftover{log.Image(n, anyFate(random)), log.Acknowledged(n)}
+}
+
 // failEach lets every stride-th call fail, one in each run, until a run is not touched any more.
-func failEach(t *testing.T, s faultSubject, kind fault, stride int, random *rand.Rand, total *cutResult) {
+func failEach(t *testing.T, s faultSubject, from leftover, kind fault, stride int, random *rand.Rand, total *cutResult) {
 	t.Helper()
 	for n := 1 + random.IntN(stride); ; n += stride {
-		touched, err := failOnce(s, kind, n, random, total)
+		touched, err := failOnce(s, from, kind, n, random, total)
 		if err != nil {
 			t.Errorf("%v, call %d: %v", kind, n, err)
 			return
@@ -158,12 +208,15 @@ func failEach(t *testing.T, s faultSubject, kind fault, stride int, random *rand
 	}
 }
 
-func failOnce(s faultSubject, kind fault, n int, random *rand.Rand, total *cutResult) (touched bool, err error) {
+func failOnce(s faultSubject, from leftover, kind fault, n int, random *rand.Rand, total *cutResult) (touched bool, err error) {
 	dir, err := makeScratch()
 	if err != nil {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
+	if err := from.image.WriteTo(dir); err != nil {
+		return false, err
+	}
 	rec, err := crashvfs.Record(dir, true)
 	if err != nil {
 		return false, err
@@ -178,16 +231,16 @@ func failOnce(s faultSubject, kind fault, n int, random *rand.Rand, total *cutRe
 	case <-time.After(patience):
 		return true, fmt.Errorf("it hangs: no answer within %v", patience)
 	}
-	rec.Close()
+	defer run.release()
 	total.slowest = max(total.slowest, time.Since(began))
 	if len(run.wrong) > 0 {
 		return true, fmt.Errorf("%v", run.wrong)
 	}
 	log := rec.Log()
-	acknowledged := log.Acknowledged(len(log))
+	acknowledged := slices.Concat(from.acknowledged, log.Acknowledged(len(log)))
 	total.cuts.Add(1)
 	total.acknowledged.Add(int64(len(acknowledged)))
-	lost, err := s.check(dir, acknowledged)
+	lost, err := checkAsItIs(s, dir, acknowledged)
 	total.lost.Add(int64(lost))
 	if err != nil {
 		return true, err
@@ -280,7 +333,8 @@ func TestCloseLetsGoOfTheFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		subject.use(&faultRun{rec: rec}, dir)
+		run := &faultRun{rec: rec}
+		subject.use(run, dir)
 		rec.Close()
 		for _, end := range []string{"-wal", "-shm"} {
 			if _, err := os.Lstat(filepath.Join(dir, name+end)); !errors.Is(err, os.ErrNotExist) {

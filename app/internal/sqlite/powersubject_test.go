@@ -221,6 +221,7 @@ type trustingStore struct{ storeUnderPower }
 func (p trustingStore) use(f *faultRun, dir string) {
 	if s, err := p.open(dir, f.die); err == nil {
 		trust(s.file.writer)
+		f.file = s.file
 		useStore(f, s)
 	}
 }
@@ -230,18 +231,21 @@ type trustingQueue struct{ queueUnderPower }
 func (p trustingQueue) use(f *faultRun, dir string) {
 	if q, err := p.open(dir, f.die); err == nil {
 		trust(q.file.writer)
+		f.file = q.file
 		useQueue(f, q)
 	}
 }
 
 func (p storeUnderPower) use(f *faultRun, dir string) {
 	if s, err := p.open(dir, f.die); err == nil {
+		f.file = s.file
 		useStore(f, s)
 	}
 }
 
 func (p queueUnderPower) use(f *faultRun, dir string) {
 	if q, err := p.open(dir, f.die); err == nil {
+		f.file = q.file
 		useQueue(f, q)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	sqlite3 "github.com/mattn/go-sqlite3"
 )
 
 // asideMark is in the names of damaged databases that were set aside.
@@ -55,16 +57,27 @@ func findDamage(ctx context.Context, path string) (damage string, err error) {
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	var verdict string
-	err = pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	err = pool.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict)
 	switch {
 	case isCorrupt(err):
 		return err.Error(), nil
 	case err != nil:
 		return "", err
 	case verdict != "ok":
-		return verdict, nil
+		return verdict, readFailure(verdict)
 	}
 	return "", nil
+}
+
+// readFailure returns the error when what a check found is that the disk did not give a page, which SQLite puts into words:
+// then nobody knows whether the database is damaged.
+func readFailure(verdict string) error {
+	var code sqlite3.ErrNoExtended
+	_, number, _ := strings.Cut(verdict, "error code=")
+	if _, err := fmt.Sscan(number, &code); err != nil || sqlite3.ErrNo(code&0xff) != sqlite3.ErrIoErr {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", verdict, sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: code})
 }
 
 // listSetAside returns the damaged predecessors of the database at path, without their logs.

@@ -206,10 +206,13 @@ func (w *writer) inTransaction() bool {
 
 // die stops all writing and tells the owner of the process, who must end it.
 func (w *writer) die(cause error) {
-	if w.broken.CompareAndSwap(nil, &cause) {
+	if w.distrust(cause) {
 		w.fatal(cause)
 	}
 }
+
+// distrust stops all writing. It returns false when that was so already.
+func (w *writer) distrust(cause error) bool { return w.broken.CompareAndSwap(nil, &cause) }
 
 // checkpoint carries the rest of the log into the database while nobody writes, so that the next transaction starts the
 // log anew. It waits for nobody: with readers in the way it does what it can.
