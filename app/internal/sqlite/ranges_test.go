@@ -1,6 +1,11 @@
 package sqlite
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/detection-api/detection-api/app/internal/detection/storetest"
+)
 
 func TestSpans(t *testing.T) {
 	var set spans
@@ -35,5 +40,36 @@ func TestSpans(t *testing.T) {
 	}
 	if _, err := (spans{{1, 3}, {3, 4}}).normal(); err == nil {
 		t.Error("a number was taken twice")
+	}
+}
+
+// TestNumbersHaveNoGaps holds what the walk through the audit trail relies on: repeated records and transactions that fail
+// take no number, and neither does what follows a restart.
+func TestNumbersHaveNoGaps(t *testing.T) {
+	opts := StoreOptions{Options: Options{Dir: t.TempDir()}}
+	s := openStore(t, opts)
+	for n := range 30 {
+		if err := s.Commit(t.Context(), storetest.Records(max(0, n-3), n+1, "pod-a")); err != nil {
+			t.Fatal(err)
+		}
+		failed := s.change(t.Context(), "fail", func() error {
+			rows, _, err := encode(storetest.Records(1000+n, 1002+n, "pod-a"))
+			return errors.Join(err, s.ledger.insert(&rows[0], 1), s.ledger.insert(&rows[1], 1), errors.New("no"))
+		})
+		if failed == nil {
+			t.Fatal("the transaction was committed")
+		}
+		if n%10 == 9 {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = openStore(t, opts)
+		}
+	}
+	if got := numbers(t, shell(t, s.file.path)).String(); got != "1-30" {
+		t.Errorf("numbers %s", got)
+	}
+	if c, err := inspected(t, s); err != nil || c.AuditEntries != 30 {
+		t.Errorf("inspected: %+v, %v", c, err)
 	}
 }
