@@ -128,7 +128,7 @@ func TestKilled(t *testing.T) {
 		}
 		s.load.start(t, seed+uint64(n))
 	}
-	kills, lost, batch := 0, 0, 50
+	kills, lost, batch := 0, 0, 100
 	if !long {
 		batch = shortKills
 	}
