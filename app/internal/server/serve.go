@@ -92,6 +92,7 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		registerBackup(registry, &backup.Memory{Dir: cfg.DataDir, Now: cfg.Now})
 	}
 	registerSetAside(registry, queue)
+	cfg.checkMemory(databasesOf(cfg))
 	encoder := cot.Encoder{Stale: cfg.CoTStale}
 	journal := relay.New(relay.Options{
 		Queue: queue, Store: store, Dial: dialTAK(cfg), Encode: encoder.Encode, Owner: cfg.PodName,
@@ -192,6 +193,7 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	s.closers.push("the store", ignoreContext(store.Close))
 	registry := newRegistry()
 	registerStats(registry, store, cfg.Logger)
+	cfg.checkMemory(1)
 	memory := &backup.Memory{Dir: cfg.DataDir, Now: cfg.Now}
 	registerBackup(registry, memory)
 	handler := storeapi.NewServer(storeapi.ServerOptions{

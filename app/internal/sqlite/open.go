@@ -18,6 +18,10 @@ const minVersionNumber = 3051003
 // when the power fails (https://sqlite.org/pragma.html#pragma_synchronous).
 const syncFull = "FULL"
 
+// CacheBytes is about what one open Store or Queue takes beside Go's heap: SQLite's default page cache of 2,000 KiB
+// (https://sqlite.org/pragma.html#pragma_cache_size) for the writer, the checkpointer, four readers and both ends of a copy.
+const CacheBytes = 8 * 2000 << 10
+
 // connector opens connections without registering a driver for the whole process.
 type connector struct{ dsn string }
 
