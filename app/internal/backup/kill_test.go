@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/backup"
 	"github.com/detection-api/detection-api/app/internal/detection/storetest"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
+	"github.com/detection-api/detection-api/app/internal/torture"
 )
 
 // The directories that make the test binary a child which takes one copy.
@@ -32,27 +34,59 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestKilledAtAnyMoment kills jobs while they run. Whatever has the name of a copy afterwards is one.
+// TestKilledAtAnyMoment kills jobs while they run. Whatever has the name of a copy afterwards is one. The positive control
+// is a copy that lost its end, which must not count as one.
 func TestKilledAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills 25 processes")
 	}
-	data, copies := t.TempDir(), backup.Directory{Path: t.TempDir()}
-	s, err := sqlite.OpenStore(t.Context(), sqlite.StoreOptions{Options: sqlite.Options{Dir: data}})
+	budget, long := torture.Budget(t)
+	random, end := rand.New(rand.NewPCG(torture.Seed(t), 0)), time.Now().Add(budget)
+	data := storeOf(t, 3000)
+	var sum kills
+	for more := true; more && !t.Failed(); more = long && time.Now().Before(end) {
+		sum.add(t, data, random)
+	}
+	control := "a copy without its last 4096 bytes was refused"
+	if err := truncatedCopy(t, data); err == nil {
+		control = "a copy without its last 4096 bytes was taken for one"
+		t.Error(control)
+	}
+	torture.Report(t, torture.Result{
+		What: "kill -9 of backups that run", Rounds: sum.rounds, Acknowledged: sum.copies * 3000, Lost: sum.lost, Control: control,
+		Notes: fmt.Sprintf("%d complete copies, %d leftovers", sum.copies, sum.leftovers),
+	})
+}
+
+func storeOf(t *testing.T, detections int) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s, err := sqlite.OpenStore(t.Context(), sqlite.StoreOptions{Options: sqlite.Options{Dir: dir}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	for n := 0; n < 3000; n += 500 {
+	t.Cleanup(func() { _ = s.Close() }) // what it holds is not looked at again
+	for n := 0; n < detections; n += 500 {
 		if err := s.Commit(t.Context(), storetest.Records(n, n+500, "pod-a")); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// kills is what killed jobs left.
+type kills struct{ rounds, copies, leftovers, lost int }
+
+// add kills 25 jobs at random moments, the last of them after their time.
+func (k *kills) add(t *testing.T, data string, random *rand.Rand) {
+	t.Helper()
+	const runs = 25
+	copies := backup.Directory{Path: t.TempDir()}
 	began := time.Now()
-	child(t, data, copies.Path, 0) // positive control: one that is not killed
+	child(t, data, copies.Path, 0) // one that is not killed
 	whole := time.Since(began)
-	for range 25 {
-		child(t, data, copies.Path, whole/8+time.Duration(rand.Int64N(int64(2*whole))))
+	for range runs {
+		child(t, data, copies.Path, whole/8+time.Duration(random.Int64N(int64(2*whole))))
 	}
 	entries, leftovers, err := copies.List()
 	if err != nil || len(entries) == 0 {
@@ -61,12 +95,36 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for _, e := range entries {
 		if err := copies.Verify(t.Context(), e); err != nil || e.Detections != 3000 {
 			t.Errorf("%s: %d detections, %v", e.Name, e.Detections, err)
+			k.lost += 3000
 		}
 	}
-	if len(entries)+len(leftovers) < 26 {
-		t.Errorf("%d copies and %d leftovers of 26 runs: some did not even begin", len(entries), len(leftovers))
+	if len(entries)+len(leftovers) < runs+1 {
+		t.Errorf("%d copies and %d leftovers of %d runs: some did not even begin", len(entries), len(leftovers), runs+1)
 	}
-	t.Logf("%d copies, %d leftovers; one took %v", len(entries), len(leftovers), whole)
+	k.rounds += runs
+	k.copies += len(entries)
+	k.leftovers += len(leftovers)
+	if err := os.RemoveAll(copies.Path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// truncatedCopy verifies a copy that lost its end.
+func truncatedCopy(t *testing.T, data string) error {
+	t.Helper()
+	copies := backup.Directory{Path: t.TempDir()}
+	child(t, data, copies.Path, 0)
+	entries, _, err := copies.List()
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("List = %v, %v", entries, err)
+	}
+	if err := copies.Verify(t.Context(), entries[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(copies.Path, entries[0].Name+".db"), entries[0].Bytes-4096); err != nil {
+		t.Fatal(err)
+	}
+	return copies.Verify(t.Context(), entries[0])
 }
 
 // child takes a copy in a process of its own, and is killed after some time unless that is 0.
