@@ -16,7 +16,10 @@ const howToMake = "make one with: openssl rand -base64 48"
 
 // Key is a secret that may sign and verify. It prints as "[secret]", so that it cannot reach a log by accident.
 // The zero Key signs and verifies nothing.
-type Key struct{ secret []byte }
+type Key struct {
+	secret []byte
+	seen   *seen // not nil when there is a secret
+}
 
 // NewKey returns the key for a secret, or an error of one line that says what is wrong with it and how to make a good one.
 // White space around the secret, which editors and openssl add to files, is not part of it.
@@ -32,7 +35,7 @@ func NewKey(secret string) (Key, error) {
 	case isPattern(secret):
 		return Key{}, errors.New("the signing key is a repetition of a few characters; " + howToMake)
 	}
-	return Key{secret: []byte(secret)}, nil
+	return Key{secret: []byte(secret), seen: &seen{tokens: map[string]span{}}}, nil
 }
 
 // String hides the secret from fmt and log.
