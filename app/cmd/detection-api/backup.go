@@ -103,6 +103,9 @@ func runBackupRun(ctx context.Context, io streams, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.dataDir != "" && f.storeURL == "" {
+		tellSameDevice(io, f.dataDir, dir.Path)
+	}
 	_, err = fmt.Fprintf(io.out, "%s: %d detections, %d audit entries, %d bytes, SHA-256 %.12s, verified; took %v\n",
 		m.Name, m.Detections, m.AuditEntries, m.Bytes, m.SHA256, time.Since(began).Round(time.Millisecond))
 	return err

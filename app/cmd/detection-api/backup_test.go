@@ -51,6 +51,9 @@ func TestBackupCommands(t *testing.T) {
 			t.Errorf("%v: code %d, want %d; %q, want %q; %s", step.args, code, step.code, out, step.want, errs)
 		}
 	}
+	if _, _, errs := said(t, "backup", "run", "--data-dir", data, "--backup-dir", t.TempDir()); !strings.Contains(errs, "same device") {
+		t.Errorf("a copy beside its database: %q", errs)
+	}
 	found, err := filepath.Glob(filepath.Join(copies, "*.db"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("copies %v, %v", found, err)
