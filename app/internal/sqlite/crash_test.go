@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,9 +15,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/detection/storetest"
+	"github.com/detection-api/detection-api/app/internal/torture"
 )
 
 // crashEnv makes the test binary a child that commits until it is killed: "kind dir first when".
@@ -76,33 +79,48 @@ func openForCrash(kind, dir string) (commit func(n int) error, err error) {
 	return func(n int) error { return s.Commit(ctx, storetest.Records(n, n+1, "pod-a")) }, err
 }
 
+// TestKilledUnderLoad kills processes that commit as fast as they can. The positive control acknowledges what it has not
+// committed yet.
 func TestKilledUnderLoad(t *testing.T) {
 	if testing.Short() {
-		t.Skip("kills 20 processes")
+		t.Skip("kills 50 processes")
 	}
-	for _, c := range []struct {
-		kind, when string
-		kills      int
-		mayLose    bool
-	}{
-		{"store", "after", 20, false},
-		{"queue", "after", 20, false},
-		{"store", "before", 10, true}, // positive control: the test notices an acknowledgement that came too early
-	} {
-		t.Run(c.kind+" acknowledges "+c.when+" the commit", func(t *testing.T) {
-			dir := t.TempDir()
-			acked := map[string]bool{}
-			for kill := range c.kills {
-				first := kill * 1_000_000 // above every number used so far
-				runAndKill(t, fmt.Sprintf("%s %s %d %s", c.kind, dir, first, c.when), 50+37*kill, acked)
-			}
-			lost := missing(t, c.kind, dir, acked)
-			t.Logf("%d acknowledged, %d lost in %d kills", len(acked), lost, c.kills)
-			if c.mayLose != (lost > 0) {
-				t.Errorf("lost %d of %d acknowledged records", lost, len(acked))
-			}
+	budget, long := torture.Budget(t)
+	random := rand.New(rand.NewPCG(torture.Seed(t), 0))
+	_, controlAcked, controlLost := killed(t, "store", "before", random, func(kills int) bool { return kills == 10 })
+	if controlLost == 0 {
+		t.Errorf("the control lost none of %d acknowledged records", controlAcked)
+	}
+	for _, kind := range []string{"store", "queue"} {
+		end := time.Now().Add(budget / 2)
+		kills, acked, lost := killed(t, kind, "after", random, func(kills int) bool {
+			return !long && kills == 20 || long && time.Now().After(end)
+		})
+		if lost > 0 {
+			t.Errorf("the %s lost %d of %d acknowledged records", kind, lost, acked)
+		}
+		torture.Report(t, torture.Result{
+			What: "kill -9 of a process that commits to the " + kind, Rounds: kills, Acknowledged: acked, Lost: lost,
+			Control: fmt.Sprintf("acknowledging before the commit lost %d of %d in 10 kills", controlLost, controlAcked),
 		})
 	}
+}
+
+// killed kills children until it is enough. Each hundredth one begins with an empty database.
+func killed(t *testing.T, kind, when string, random *rand.Rand, enough func(kills int) bool) (kills, acknowledged, lost int) {
+	t.Helper()
+	const generation = 100
+	for !enough(kills) {
+		dir, acked := t.TempDir(), map[string]bool{}
+		for n := 0; n < generation && !enough(kills); n++ {
+			first := n * 1_000_000 // above every number used so far
+			runAndKill(t, fmt.Sprintf("%s %s %d %s", kind, dir, first, when), 50+random.IntN(700), acked)
+			kills++
+		}
+		acknowledged += len(acked)
+		lost += missing(t, kind, dir, acked)
+	}
+	return kills, acknowledged, lost
 }
 
 func TestASecondProcessIsRefused(t *testing.T) {
