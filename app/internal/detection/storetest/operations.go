@@ -143,7 +143,11 @@ func testConcurrentOrders(t *testing.T, s *StoreUnderTest, clock *Clock) {
 func testOrderChecked(t *testing.T, s *StoreUnderTest, clock *Clock) {
 	letters(t, s, clock, 1, 1)
 	for _, bad := range []detection.Order{
-		{}, {Operator: "alice"}, {Reason: "why not"}, {Operator: " ", Reason: "x"}, {Operator: "alice\nbob", Reason: "x"},
+		{},
+		{Operator: "alice"},
+		{Reason: "why not"},
+		{Operator: " ", Reason: "x"},
+		{Operator: "alice\nbob", Reason: "x"},
 		{Operator: "alice", Reason: strings.Repeat("x", 501)},
 	} {
 		_, err := s.Redrive(t.Context(), IDs(0, 1), bad)
