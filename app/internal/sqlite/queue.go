@@ -175,6 +175,7 @@ func encodeItems(items []detection.Queued) (rows []item, bytes int64, err error)
 		if row.body, err = in.Record.AppendJSON(nil); err != nil {
 			return nil, 0, err
 		}
+		row.body = seal(row.body)
 		rows = append(rows, row)
 		bytes += int64(len(row.body)) + rowOverheadBytes
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -21,7 +20,7 @@ func (q *Queue) Get(ctx context.Context, id string) (detection.Record, error) {
 		return record, detection.ErrNotFound
 	}
 	if err == nil {
-		err = json.Unmarshal(body, &record)
+		err = unseal(body, &record)
 	}
 	return record, translate("read a queued record", errQueue, err)
 }
@@ -80,7 +79,7 @@ func (q *Queue) records(ctx context.Context, query string, after int64, limit in
 		if err := rows.Scan(&pos, &body); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(body, &record); err != nil {
+		if err := unseal(body, &record); err != nil {
 			q.tellUnreadable(pos, err)
 			return nil
 		}
