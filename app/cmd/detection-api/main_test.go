@@ -97,10 +97,24 @@ func TestBadUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"store", "-h"}, {"geolocate", "--help"}, {"token", "--help"},
-		{"backup", "--help"}, {"backup", "run", "--help"}, {"backup", "prune", "-h"}, {"restore", "--help"}, {"check", "--help"},
-		{"deadletters", "--help"}, {"deadletters", "list", "--help"}, {"deadletters", "redrive", "-h"}, {"deadletters", "purge", "--help"},
-		{"audit", "--help"}, {"audit", "verify", "--help"}, {"audit", "list", "-h"},
+	for _, args := range [][]string{
+		{"--help"},
+		{"serve", "--help"},
+		{"store", "-h"},
+		{"geolocate", "--help"},
+		{"token", "--help"},
+		{"backup", "--help"},
+		{"backup", "run", "--help"},
+		{"backup", "prune", "-h"},
+		{"restore", "--help"},
+		{"check", "--help"},
+		{"deadletters", "--help"},
+		{"deadletters", "list", "--help"},
+		{"deadletters", "redrive", "-h"},
+		{"deadletters", "purge", "--help"},
+		{"audit", "--help"},
+		{"audit", "verify", "--help"},
+		{"audit", "list", "-h"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), streams{out: &out, err: &errs}, args); code != 0 || out.Len() == 0 || errs.Len() > 0 {
