@@ -14,7 +14,7 @@ var errOverloaded = &detection.Error{
 
 // admission bounds the detections that are being committed. By Little's law what is in progress, divided by the rate at
 // which it is committed, is the time it takes: so no more than the measured rate times the wait that is aimed at is let
-// in. It counts from the end of the body on: a slow upload waits for nobody here, and its bytes are bounded elsewhere.
+// in. The rate is that of the times in which there was something to commit, since in between nothing is measured. It counts from the end of the body on: a slow upload waits for nobody here, and its bytes are bounded elsewhere.
 type admission struct {
 	targetWait time.Duration // 0: no bound
 	floor      int
@@ -22,7 +22,8 @@ type admission struct {
 
 	mu         sync.Mutex
 	inProgress int
-	committed  window
+	measured   window
+	until      time.Time // to which it was measured
 }
 
 // full says that a detection would be refused now, so that its body need not be read.
@@ -39,6 +40,7 @@ func (a *admission) enter() bool {
 	if a.isFull() {
 		return false
 	}
+	a.measure(0)
 	a.inProgress++
 	return true
 }
@@ -46,10 +48,24 @@ func (a *admission) enter() bool {
 func (a *admission) leave(committed bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.inProgress--
 	if committed {
-		a.committed.add(a.now())
+		a.measure(1)
+	} else {
+		a.measure(0)
 	}
+	a.inProgress--
+}
+
+// measure notes commits, and that it was busy until now if anything was in progress.
+func (a *admission) measure(committed int) (now time.Time) {
+	now = a.now()
+	busy := time.Duration(0)
+	if a.inProgress > 0 {
+		busy = max(0, now.Sub(a.until))
+	}
+	a.measured.add(now, committed, busy)
+	a.until = now
+	return now
 }
 
 func (a *admission) isFull() bool {
@@ -59,7 +75,7 @@ func (a *admission) isFull() bool {
 // limit is never less than the floor: an idle service has no rate to go by, and one that commits groups needs some company
 // in each to be fast at all.
 func (a *admission) limit() int {
-	return max(a.floor, int(a.committed.perSecond(a.now())*a.targetWait.Seconds()))
+	return max(a.floor, int(a.measured.perSecond(a.measure(0))*a.targetWait.Seconds()))
 }
 
 // state is what the metrics show: the limit, 0 for none, and what is in progress.

@@ -5,43 +5,49 @@ import "time"
 const (
 	windowSlots  = 10
 	slotDuration = 500 * time.Millisecond
+	// minBusy keeps a few quick commits from being taken for what the store can do.
+	minBusy = 100 * time.Millisecond
 )
 
-// window counts events over the last 5 s or so. It has no lock.
+// window sums what happened over the last 5 s or so. It has no lock.
 type window struct {
 	started time.Time
 	newest  int64 // number of the slot that now lies in, since started
-	counts  [windowSlots]int64
+	slots   [windowSlots]slot
 }
 
-func (w *window) add(now time.Time) {
+type slot struct {
+	committed int
+	busy      time.Duration // in which something was in progress
+}
+
+func (w *window) add(now time.Time, committed int, busy time.Duration) {
 	w.advance(now)
-	w.counts[w.newest%windowSlots]++
+	s := &w.slots[w.newest%windowSlots]
+	s.committed += committed
+	s.busy += busy
 }
 
-// perSecond is the mean rate over the window, or over the time since the start while that is shorter.
+// perSecond is the rate at which commits were made while there was something to commit.
 func (w *window) perSecond(now time.Time) float64 {
 	w.advance(now)
-	var sum int64
-	for _, n := range w.counts {
-		sum += n
+	var sum slot
+	for _, s := range w.slots {
+		sum.committed += s.committed
+		sum.busy += s.busy
 	}
-	elapsed := now.Sub(w.started)
-	if w.newest >= windowSlots {
-		elapsed -= time.Duration(w.newest-windowSlots+1) * slotDuration
-	}
-	return float64(sum) / max(elapsed, slotDuration).Seconds()
+	return float64(sum.committed) / max(sum.busy, minBusy).Seconds()
 }
 
-// advance empties the slots that are over. When the clock was set back it starts anew: what it counted has no time any more.
+// advance empties the slots that are over. When the clock was set back it starts anew: what it summed has no time any more.
 func (w *window) advance(now time.Time) {
-	slot := int64(now.Sub(w.started) / slotDuration)
-	if slot < w.newest || w.started.IsZero() {
+	number := int64(now.Sub(w.started) / slotDuration)
+	if number < w.newest || w.started.IsZero() {
 		*w = window{started: now}
 		return
 	}
-	for n := max(w.newest+1, slot-windowSlots+1); n <= slot; n++ {
-		w.counts[n%windowSlots] = 0
+	for n := max(w.newest+1, number-windowSlots+1); n <= number; n++ {
+		w.slots[n%windowSlots] = slot{}
 	}
-	w.newest = slot
+	w.newest = number
 }
