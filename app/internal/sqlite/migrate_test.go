@@ -36,7 +36,7 @@ func makeSchemaOne(t *testing.T, dir string) {
 	}
 	old.exec(`DELETE FROM outbox WHERE seq < 3`)
 	old.append(storetest.ID(0), "delivered", "")
-	old.exec(`INSERT INTO dead_letters VALUES (2, 7, 'no')`)
+	old.exec(`INSERT INTO dead_letters VALUES (2, 5, 'no')`)
 	old.append(storetest.ID(1), "dead_letter", "no")
 	old.exec(`UPDATE counts SET detections = ?, outbox = ?, dead_letters = 1`, oldRecords, oldRecords-2)
 	old.exec(`INSERT INTO owners VALUES ('pod-a', ?)`, time.Now().Add(time.Minute).UnixMicro())

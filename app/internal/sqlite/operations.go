@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -17,7 +19,7 @@ func (s *Store) DeadLetters(ctx context.Context, after string, limit int) ([]det
 	if limit <= 0 {
 		return nil, nil
 	}
-	rows, err := s.file.readers.QueryContext(ctx, `SELECT d.id, d.received_at, l.at, l.reason FROM dead_letters l
+	rows, err := s.file.readers.QueryContext(ctx, `SELECT d.id, d.received_at, d.body, l.at, l.reason FROM dead_letters l
 		JOIN detections d ON d.seq = l.seq
 		WHERE l.seq > coalesce((SELECT seq FROM detections WHERE id = ?), 0) ORDER BY l.seq LIMIT ?`, after, limit)
 	if err != nil {
@@ -29,14 +31,25 @@ func (s *Store) DeadLetters(ctx context.Context, after string, limit int) ([]det
 		var (
 			letter       detection.DeadLetter
 			received, at int64
+			body         sql.RawBytes
 		)
-		if err := rows.Scan(&letter.ID, &received, &at, &letter.Reason); err != nil {
+		if err := rows.Scan(&letter.ID, &received, &body, &at, &letter.Reason); err != nil {
 			return nil, translate("read a dead letter", detection.ErrUnavailable, err)
 		}
-		letter.ReceivedAt, letter.At = time.UnixMicro(received).UTC(), time.UnixMicro(at).UTC()
+		letter.ReceivedAt, letter.At = receivedAt(body, received), time.UnixMicro(at).UTC()
 		letters = append(letters, letter)
 	}
 	return letters, translate("list dead letters", detection.ErrUnavailable, rows.Err())
+}
+
+// receivedAt takes the time from the detection, which the audit trail vouches for, and from the column if that is unreadable:
+// then it may be why it is a dead letter.
+func receivedAt(body []byte, columnMicros int64) time.Time {
+	var d detection.Detection
+	if json.Unmarshal(body, &d) != nil {
+		return time.UnixMicro(columnMicros).UTC()
+	}
+	return d.ReceivedAt.UTC()
 }
 
 // Redrive implements detection.Operations. It takes at most 1,000 ids.

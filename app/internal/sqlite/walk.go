@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
 )
 
 // BrokenAuditError says where the hash chain of an audit trail does not hold.
@@ -24,7 +26,7 @@ func (e *BrokenAuditError) Error() string {
 // that says it was accepted, with the hash of its content. The n-th such entry is about the detection with number n: one
 // that is not there must have been removed by retention, which left an entry as well.
 func walk(ctx context.Context, conn *sql.Conn, c *Census) error {
-	w := walker{trail: auditTrail{sum: sha256.New()}}
+	w := walker{trail: auditTrail{sum: sha256.New()}, dead: map[string]letter{}}
 	cuttable, err := forgets(ctx, conn)
 	if err != nil {
 		return err
@@ -39,6 +41,9 @@ func walk(ctx context.Context, conn *sql.Conn, c *Census) error {
 		return err
 	}
 	c.AuditEntries, c.AuditHead = w.trail.last.Seq, auditHead(w.trail.last)
+	if err := w.compareLetters(ctx, conn); err != nil {
+		return err
+	}
 	if err := w.settle(); err != nil || !cuttable {
 		return err
 	}
@@ -54,6 +59,7 @@ type walker struct {
 
 	missing, removed spans  // not there, and said to be removed
 	cut              string // what the newest entry about a cut says
+	dead             map[string]letter
 }
 
 func (w *walker) run(ctx context.Context, conn *sql.Conn) error {
@@ -97,6 +103,10 @@ func (w *walker) take(e auditEntry) error {
 			return nil
 		}
 		return w.next.match(e)
+	case string(detection.DeadLettered):
+		w.dead[e.DetectionID] = letter{e.AtMicros, e.Detail}
+	case eventRedriven, eventPurged:
+		delete(w.dead, e.DetectionID)
 	case eventRemoved:
 		removed, err := removedBy(e.Detail)
 		if err != nil {
