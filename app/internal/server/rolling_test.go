@@ -227,13 +227,14 @@ func TestRollingRestartUnderLoad(t *testing.T) {
 func rollingRestart(t *testing.T, shared bool) {
 	const shortRounds, controlRounds, kinds = 3, 50, 2
 	budget, long := torture.Budget(t)
-	seed, end := torture.Seed(t), time.Now().Add(budget/kinds)
+	seed := torture.Seed(t)
 	control := rolling(t, 0, shared, seed, func(sum tally) bool { return len(sum.unanswered) > 0 || sum.rounds >= controlRounds })
 	if len(control.unanswered) == 0 || control.lost > 0 {
 		t.Errorf("control, without the drain: %+v; want requests without an answer, and nothing lost", control)
 	}
+	end := time.Now().Add(budget / kinds)
 	sum := rolling(t, 200*time.Millisecond, shared, seed, func(sum tally) bool {
-		return !long && sum.rounds >= shortRounds || long && time.Now().After(end)
+		return sum.rounds >= shortRounds && (!long || time.Now().After(end))
 	})
 	if sum.lost > 0 || len(sum.unanswered) > 0 || sum.acknowledged == 0 {
 		t.Errorf("%d rounds: %d of %d acknowledged detections are lost, %d requests went without an answer:\n%s",

@@ -83,25 +83,26 @@ func openForCrash(kind, dir string) (commit func(n int) error, err error) {
 // committed yet.
 func TestKilledUnderLoad(t *testing.T) {
 	if testing.Short() {
-		t.Skip("kills 50 processes")
+		t.Skip("kills 20 processes")
 	}
+	const shortKills, controlKills = 8, 10
 	budget, long := torture.Budget(t)
 	random := rand.New(rand.NewPCG(torture.Seed(t), 0))
-	_, controlAcked, controlLost := killed(t, "store", "before", random, func(kills int) bool { return kills == 10 })
+	_, controlAcked, controlLost := killed(t, "store", "before", random, func(kills int) bool { return kills == controlKills })
 	if controlLost == 0 {
 		t.Errorf("the control lost none of %d acknowledged records", controlAcked)
 	}
 	for _, kind := range []string{"store", "queue"} {
 		end := time.Now().Add(budget / 2)
 		kills, acked, lost := killed(t, kind, "after", random, func(kills int) bool {
-			return !long && kills == 20 || long && time.Now().After(end)
+			return !long && kills == shortKills || long && time.Now().After(end)
 		})
 		if lost > 0 {
 			t.Errorf("the %s lost %d of %d acknowledged records", kind, lost, acked)
 		}
 		torture.Report(t, torture.Result{
 			What: "kill -9 of a process that commits to the " + kind, Rounds: kills, Acknowledged: acked, Lost: lost,
-			Control: fmt.Sprintf("acknowledging before the commit lost %d of %d in 10 kills", controlLost, controlAcked),
+			Control: fmt.Sprintf("acknowledging before the commit lost %d of %d in %d kills", controlLost, controlAcked, controlKills),
 		})
 	}
 }
