@@ -3,6 +3,7 @@ package groupcommit_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -192,4 +193,31 @@ func BenchmarkDo(b *testing.B) {
 			_ = w.Do(context.Background(), 1)
 		}
 	})
+}
+
+// TestRunnableCallersShareAGroup holds that on one processor, where a caller wakes the writer before the next caller has
+// run, those who are ready to ask still share a commit.
+func TestRunnableCallersShareAGroup(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const callers, rounds = 32, 50
+	commits := 0
+	w := groupcommit.New(groupcommit.Options[int]{}, func([]int) error {
+		commits++
+		return nil
+	})
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for i := range rounds {
+				if err := w.Do(t.Context(), i); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	w.Close()
+	if got := callers * rounds / commits; got < callers/4 {
+		t.Errorf("%d commits for %d items: groups of %d, want %d at least", commits, callers*rounds, got, callers/4)
+	}
 }
