@@ -73,9 +73,15 @@ func (a *admission) isFull() bool {
 }
 
 // limit is never less than the floor: an idle service has no rate to go by, and one that commits groups needs some company
-// in each to be fast at all.
+// in each to be fast at all. When it has been busy for as long as it is measured the rate is to be trusted, and much less
+// will do: while a group takes less than the target, the limit grows by itself.
 func (a *admission) limit() int {
-	return max(a.floor, int(a.measured.perSecond(a.measure(0))*a.targetWait.Seconds()))
+	rate, saturated := a.measured.perSecond(a.measure(0))
+	floor := a.floor
+	if saturated {
+		floor = max(1, floor/8)
+	}
+	return max(floor, int(rate*a.targetWait.Seconds()))
 }
 
 // state is what the metrics show: the limit, 0 for none, and what is in progress.

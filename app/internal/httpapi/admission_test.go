@@ -44,7 +44,7 @@ func TestWindow(t *testing.T) {
 			var w window
 			for _, s := range steps {
 				w.add(s.at.time(), s.adds, s.busy.time().Sub(at(0).time()))
-				if got := w.perSecond(s.at.time()); got < s.want-1 || got > s.want+1 {
+				if got, _ := w.perSecond(s.at.time()); got < s.want-1 || got > s.want+1 {
 					t.Errorf("at %g s: %g a second, want %g", s.at, got, s.want)
 				}
 			}
@@ -78,11 +78,15 @@ func TestAdmissionFollowsTheRate(t *testing.T) {
 		t.Errorf("%d of %d entered, %d in progress", entered, limit, in)
 	}
 	now = now.Add(time.Minute) // nothing is committed any more
-	if limit, _ := a.state(); limit != 10 {
-		t.Errorf("while the store hangs: %d, want the floor", limit)
+	if limit, _ := a.state(); limit != 1 {
+		t.Errorf("while the store hangs: %d, want an eighth of the floor", limit)
 	}
 	for range entered {
 		a.leave(false)
+	}
+	now = now.Add(time.Minute)
+	if limit, _ := a.state(); limit != 10 {
+		t.Errorf("idle again: %d, want the floor", limit)
 	}
 	a.targetWait = 0
 	for range 1000 {
@@ -92,6 +96,24 @@ func TestAdmissionFollowsTheRate(t *testing.T) {
 	}
 	if limit, _ := a.state(); limit != 0 {
 		t.Errorf("without a limit it is shown as %d, want 0", limit)
+	}
+}
+
+// TestTheLimitGrows: under unbroken load the limit finds its way from a floor far below what the store can do.
+func TestTheLimitGrows(t *testing.T) {
+	const group, sync = 256, 20 * time.Millisecond // so 12,800 a second at most
+	now := at(0).time()
+	a := &admission{targetWait: 500 * time.Millisecond, floor: 8, now: func() time.Time { return now }}
+	for range 30 * time.Second / sync {
+		for a.enter() { // more come than there is room for
+		}
+		now = now.Add(sync)
+		for range min(group, a.inProgress) {
+			a.leave(true)
+		}
+	}
+	if limit, _ := a.state(); limit < 6000 || limit > 6800 {
+		t.Errorf("after 30 s the limit is %d, want about 6400", limit)
 	}
 }
 

@@ -18,8 +18,7 @@ import (
 const (
 	DefaultMaxBodyBytes     = 16 << 20 // a photo of some 12 MB in base64
 	DefaultMaxInFlightBytes = 64 << 20
-	// DefaultMinInProgress is one group of the store's group commit: fewer at a time would not be committed sooner. Many more
-	// would have to wait for seconds where the store turns out to be slow.
+	// DefaultMinInProgress is one group of the store's group commit: fewer at a time would not be committed sooner.
 	DefaultMinInProgress = 256
 )
 
@@ -48,7 +47,8 @@ type Options struct {
 	// TargetWait is the longest time that a detection should wait for its commit: more than are committed in that time, at
 	// the rate of the last seconds, are refused with 503. 0: no bound.
 	TargetWait time.Duration
-	// MinInProgress is how many detections may be in progress at any rate; 0: DefaultMinInProgress.
+	// MinInProgress is how many detections may be in progress at any rate, and an eighth of it after seconds without a pause,
+	// when the rate is known well; 0: DefaultMinInProgress.
 	MinInProgress int
 	// SubjectRate is how many detections a second one subject may report, and ten seconds' worth of them at once; more are
 	// refused with 429. 0: no limit.

@@ -28,15 +28,15 @@ func (w *window) add(now time.Time, committed int, busy time.Duration) {
 	s.busy += busy
 }
 
-// perSecond is the rate at which commits were made while there was something to commit.
-func (w *window) perSecond(now time.Time) float64 {
+// perSecond is the rate at which commits were made while there was something to commit, and whether that was all the time.
+func (w *window) perSecond(now time.Time) (rate float64, saturated bool) {
 	w.advance(now)
 	var sum slot
 	for _, s := range w.slots {
 		sum.committed += s.committed
 		sum.busy += s.busy
 	}
-	return float64(sum.committed) / max(sum.busy, minBusy).Seconds()
+	return float64(sum.committed) / max(sum.busy, minBusy).Seconds(), sum.busy >= (windowSlots-1)*slotDuration
 }
 
 // advance empties the slots that are over. When the clock was set back it starts anew: what it summed has no time any more.
