@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -11,50 +12,54 @@ import (
 // larger one is read while it serves.
 const checkFirstBytes = 16 << 20
 
-// checkStore looks for damage in the app.db at path before SQLite opens it for writing. whole says that all of it was
-// read.
-func checkStore(ctx context.Context, path string, opts *StoreOptions) (whole bool, err error) {
-	if opts.unchecked {
-		return true, nil
-	}
-	if sizeOf(path+"-journal") > 0 {
-		return true, nil // a first start that was cut short: SQLite takes it back, and nothing was acknowledged yet
-	}
-	if err := checkHead(ctx, path, opts.Logger); err != nil {
-		return false, err
-	}
-	bytes := sizeOf(path)
-	if bytes == 0 {
-		return true, nil
-	}
-	if bytes+sizeOf(path+"-wal") > opts.checkFirstBytes {
-		return false, nil
-	}
-	return true, checkWhole(ctx, path)
+// look is what was found before SQLite opens app.db for writing. Its connection stays open until then: the first one that
+// opens a database after a crash reads all of its log, and the ones beside it need not.
+type look struct {
+	reader *ownConn
+	whole  bool // all of the database was read
 }
 
-// checkWhole reads the database from end to end. One that has no schema yet is sound when SQLite says so.
-func checkWhole(ctx context.Context, path string) error {
-	empty, err := unborn(ctx, path)
-	if err == nil && !empty {
+// close returns when the database is open otherwise, or will not be.
+func (l *look) close() {
+	if l.reader != nil {
+		_ = l.reader.Close() // it has only read
+	}
+}
+
+// checkStore looks for damage in the app.db at path.
+func (l *look) checkStore(ctx context.Context, path string, opts *StoreOptions) error {
+	if l.whole = true; opts.unchecked || sizeOf(path+"-journal") > 0 {
+		return nil // a first start that was cut short leaves a journal: SQLite takes it back, and nothing was acknowledged yet
+	}
+	noted, err := checkNote(path, opts.Logger)
+	if err != nil || sizeOf(path) == 0 {
+		return err
+	}
+	reader, err := pinned(ctx, openReaders(path, 1))
+	if err != nil {
+		return err
+	}
+	l.reader = &reader
+	if err := checkHead(ctx, reader.Conn, path, noted); err != nil {
+		return err
+	}
+	if l.whole = sizeOf(path)+sizeOf(path+"-wal") <= opts.checkFirstBytes; !l.whole {
+		return nil
+	}
+	return checkWhole(ctx, reader.Conn, path)
+}
+
+// checkWhole reads the database from end to end. One without a schema is a first start that was cut short.
+func checkWhole(ctx context.Context, conn *sql.Conn, path string) error {
+	var version, objects int
+	err := conn.QueryRowContext(ctx, `SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &objects)
+	if err == nil && version+objects > 0 {
 		_, err = InspectLive(ctx, path)
 	}
 	if err != nil {
 		return fmt.Errorf("%s is damaged: %w; restore a copy", filepath.Base(path), err)
 	}
 	return nil
-}
-
-// unborn says that a first start was cut short before there was a schema.
-func unborn(ctx context.Context, path string) (bool, error) {
-	conn, err := pinned(ctx, openReaders(path, 1))
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	var version, objects int
-	err = conn.QueryRowContext(ctx, `SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &objects)
-	return version == 0 && objects == 0, err
 }
 
 // scrubber reads a large database from end to end while it serves, once after the start.

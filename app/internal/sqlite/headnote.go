@@ -79,50 +79,50 @@ func readHead(path string) (h head, damaged bool, err error) {
 	return h, false, nil
 }
 
-// checkHead holds the database at path against the note: whatever was committed before the note must be there.
-func checkHead(ctx context.Context, path string, log *slog.Logger) error {
+// checkNote returns what is noted beside the database at path, a zero head for nothing. It refuses when that says that there
+// must be a database and there is none.
+func checkNote(path string, log *slog.Logger) (head, error) {
 	noted, damaged, err := readHead(path)
 	if err != nil {
-		return err
+		return head{}, err
 	}
-	name := filepath.Base(path)
 	if damaged {
 		log.Warn("the note of the last commit cannot be read; nothing is held against it", "path", path+headSuffix)
 	}
+	if noted.seq > 0 && sizeOf(path) == 0 {
+		return head{}, fmt.Errorf("%s is missing or empty, but %d entries of its audit trail were committed: restore a copy, or remove %s to start with nothing",
+			filepath.Base(path), noted.seq, path+headSuffix)
+	}
+	return noted, nil
+}
+
+// checkHead holds the database against the note: whatever was committed before the note must be there.
+func checkHead(ctx context.Context, conn *sql.Conn, path string, noted head) error {
 	if noted.seq == 0 {
 		return nil
 	}
-	if sizeOf(path) == 0 {
-		return fmt.Errorf("%s is missing or empty, but %d entries of its audit trail were committed: restore a copy, or remove %s to start with nothing",
-			name, noted.seq, name+headSuffix)
-	}
-	has, err := hasHead(ctx, path, noted)
+	has, err := hasHead(ctx, conn, noted)
 	if err != nil {
-		return fmt.Errorf("hold %s against the note of the last commit: %w", name, err)
+		return fmt.Errorf("hold %s against the note of the last commit: %w", filepath.Base(path), err)
 	}
 	if !has {
 		return fmt.Errorf("%s or its log is damaged: audit entry %d was committed and is not there; restore a copy, or remove %s to go on without what is missing",
-			name, noted.seq, name+headSuffix)
+			filepath.Base(path), noted.seq, path+headSuffix)
 	}
 	return nil
 }
 
 // hasHead says that the audit trail has the entry, or had it: the oldest ones may be cut off.
-func hasHead(ctx context.Context, path string, h head) (bool, error) {
-	conn, err := pinned(ctx, openReaders(path, 1))
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
+func hasHead(ctx context.Context, conn *sql.Conn, h head) (bool, error) {
 	var hash []byte
-	err = conn.QueryRowContext(ctx, `SELECT hash FROM audit WHERE seq = ?`, h.seq).Scan(&hash)
+	err := conn.QueryRowContext(ctx, `SELECT hash FROM audit WHERE seq = ?`, h.seq).Scan(&hash)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return hex.EncodeToString(hash) == h.hash, err
 	}
-	cuttable, err := forgets(ctx, conn.Conn)
+	cuttable, err := forgets(ctx, conn)
 	if err != nil || !cuttable {
 		return false, err
 	}
-	cut, err := readFloor(ctx, conn.Conn)
+	cut, err := readFloor(ctx, conn)
 	return h.seq <= cut.entry.Seq, err
 }

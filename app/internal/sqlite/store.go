@@ -56,7 +56,8 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 	if opts.checkFirstBytes == 0 {
 		opts.checkFirstBytes = checkFirstBytes
 	}
-	var whole bool
+	var found look
+	defer found.close()
 	var err error
 	s.file, err = openFile(ctx, opts.Options, storeName, s.ledger, func(path string) error {
 		if orphaned(path) {
@@ -68,9 +69,7 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 		if err := removeCopies(path); err != nil {
 			return err
 		}
-		var err error
-		whole, err = checkStore(ctx, path, &opts)
-		return err
+		return found.checkStore(ctx, path, &opts)
 	})
 	if err != nil {
 		return nil, err
@@ -81,14 +80,14 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 		}
 	}
 	s.file.closers = append(s.file.closers, closeFunc(s.endCopies))
-	if !whole {
-		s.file.closers = append(s.file.closers, closeFunc(startScrubber(s.file).close))
-	}
 	if err := s.keepLeases(ctx, opts.RestartGrace); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep leases over the restart: %w", err), s.Close())
 	}
 	s.keeper = newKeeper(s, opts.Retention, &settling{now: opts.Now, passed: passed.elapsed})
 	s.file.closers = append(s.file.closers, closeFunc(s.keeper.close))
+	if !found.whole {
+		s.file.closers = append(s.file.closers, closeFunc(startScrubber(s.file).close))
+	}
 	return s, nil
 }
 
