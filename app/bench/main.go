@@ -83,7 +83,7 @@ func run(ctx context.Context) error {
 }
 
 func environment(dir string, quick bool) *row.Env {
-	env := &row.Env{Root: dir, Quick: quick, Plan: measure.Plan{Pairs: 7, Length: 2500 * time.Millisecond}}
+	env := &row.Env{Root: dir, Quick: quick, Plan: measure.Plan{Pairs: 7, Length: 2 * time.Second}}
 	if quick {
 		env.Plan = measure.Plan{Pairs: 2, Length: 300 * time.Millisecond}
 	}

@@ -84,7 +84,7 @@ func copyOfALiveFile(ctx context.Context, env *Env, w *storeWindow) (*report.Con
 	if err != nil {
 		return nil, err
 	}
-	const rounds = 5
+	const rounds = 3
 	bad := 0
 	for i := range rounds {
 		path := filepath.Join(dir, fmt.Sprint(i))
