@@ -200,7 +200,7 @@ func crashedQueue(t *testing.T) (crashFiles, []string) {
 	}
 	q = open()
 	fill(30)
-	files := takeFiles(t, dir, "queue.db", "queue.db-wal")
+	files := takeFiles(t, dir, "queue.db", "queue.db-wal", "queue.db-shm", "queue.db.lock")
 	want, _, err := askQueue(q)
 	if err != nil {
 		t.Fatal(err)

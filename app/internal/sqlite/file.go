@@ -107,20 +107,30 @@ func openFile(ctx context.Context, opts Options, name string, s session, first f
 			_ = f.close() // err says why
 		}
 	}()
-	if !opts.unlocked {
-		lock, err := lockFile(f.path)
-		if err != nil {
-			return nil, err
-		}
-		f.closers = append(f.closers, lock)
-	}
-	if err := first(f.path); err != nil {
+	if err := f.begin(opts, first); err != nil {
 		return nil, err
 	}
 	if err := f.open(ctx, opts, name, s); err != nil {
 		return nil, fmt.Errorf("open %s: %w", f.path, err)
 	}
 	return f, nil
+}
+
+// begin takes the lock and runs first.
+func (f *file) begin(opts Options, first func(path string) error) error {
+	if opts.unlocked {
+		return first(f.path)
+	}
+	lock, err := lockFile(f.path)
+	if err != nil {
+		return err
+	}
+	f.closers = append(f.closers, lock)
+	if err := first(f.path); err != nil {
+		return err
+	}
+	noteBoot(f.path, lock)
+	return nil
 }
 
 // open runs in an order that matters for closing: last in, first out.

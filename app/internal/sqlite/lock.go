@@ -8,10 +8,13 @@ import (
 	"syscall"
 )
 
+// lockSuffix names the lock file of a database. It has the boot id of the machine that opened it last.
+const lockSuffix = ".lock"
+
 // lockFile takes the exclusive lock of a database and holds it until the file is closed or the process ends. It is a
 // file of its own because opening and closing the database itself would drop SQLite's locks.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path+lockSuffix, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}

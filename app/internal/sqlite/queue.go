@@ -56,6 +56,9 @@ func OpenQueue(ctx context.Context, opts QueueOptions) (*Queue, error) {
 	q := &Queue{backlog: &backlog{}, maxBytes: opts.MaxBytes}
 	var err error
 	q.file, err = openFile(ctx, opts.Options, "queue.db", q.backlog, func(path string) error {
+		if err := saveDamagedLog(ctx, path, opts.Now(), opts.Logger); err != nil {
+			return err
+		}
 		if err := setAsideIfDamaged(ctx, path, opts.Now(), opts.Logger); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ func setAsideIfDamaged(ctx context.Context, path string, now time.Time, log *slo
 	if damage == "" {
 		return nil
 	}
-	to := path + asideMark + now.UTC().Format("20060102T150405.000000000Z")
+	to := asideName(path, now)
 	for _, end := range []string{"", "-wal", "-shm"} {
 		if err := os.Rename(path+end, to+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("set damaged database aside: %w", err)
@@ -39,6 +39,10 @@ func setAsideIfDamaged(ctx context.Context, path string, now time.Time, log *slo
 	}
 	log.Error("the database is damaged and was set aside; acknowledged detections may be in it", "path", to, "damage", damage)
 	return nil
+}
+
+func asideName(path string, now time.Time) string {
+	return path + asideMark + now.UTC().Format("20060102T150405.000000000Z")
 }
 
 // findDamage returns what is wrong with the database at path, empty when it is sound or missing. It opens it read-only,
