@@ -158,7 +158,7 @@ func killed(env *Env, path string) (dir string, logBytes int64, err error) {
 	if dir, err = env.dir(); err != nil {
 		return "", 0, err
 	}
-	for _, suffix := range []string{"", "-wal"} {
+	for _, suffix := range []string{"", "-wal", "-head"} {
 		if err := copyFile(path+suffix, filepath.Join(dir, filepath.Base(path)+suffix)); err != nil {
 			return "", 0, err
 		}
