@@ -28,42 +28,60 @@ type site struct {
 	acknowledged int
 }
 
+// programs are in the order in which they are stopped: who hands over first.
 func (s *site) programs() []*program {
 	if s.store == nil {
 		return []*program{s.serve}
 	}
-	return []*program{s.store, s.serve}
+	return []*program{s.serve, s.store}
 }
 
 func serveArgs(addr, dir, tak string, more ...string) []string {
 	return append([]string{
 		"serve", "--listen-addr", addr, "--data-dir", dir, "--tak-addr", tak, "--jwt-secret-key", loadKey, "--log-level", "warn",
 		"--min-free-bytes", "1", "--lease-duration", "2s", "--pod-name", "pod-1",
-	}, more...)
+	}, more...) // a later flag wins
 }
 
-// newSites makes one site with a process of its own and one with serve and store apart.
+// siteOptions say where processes keep their data and how much room they want to be left.
+type siteOptions struct {
+	newDir       func() string
+	minFreeBytes int64
+}
+
 func newSites(t *testing.T, tak *takReader, pause time.Duration) []*site {
 	t.Helper()
-	shared := strings.Repeat("shared-", 8)
+	return newSitesIn(t, tak, pause, siteOptions{newDir: t.TempDir, minFreeBytes: 1})
+}
+
+// newSitesIn makes one site with a process of its own and one with serve and store apart.
+func newSitesIn(t *testing.T, tak *takReader, pause time.Duration, o siteOptions) []*site {
+	t.Helper()
+	shared, minFree := strings.Repeat("shared-", 8), fmt.Sprint(o.minFreeBytes)
 	alone, apart := freeAddr(t), freeAddr(t)
-	storeAddr, aloneDir, storeDir := freeAddr(t), t.TempDir(), t.TempDir()
+	storeAddr, aloneDir, storeDir := freeAddr(t), o.newDir(), o.newDir()
 	return []*site{
 		{
 			name: "alone", dataDir: aloneDir, load: newLoad(t, alone, pause),
-			serve: newProgram(t, "alone", serveArgs(alone, aloneDir, tak.addr)...),
+			serve: newProgram(t, "alone", serveArgs(alone, aloneDir, tak.addr, "--min-free-bytes", minFree)...),
 		},
 		{
 			name: "apart", dataDir: storeDir, load: newLoad(t, apart, pause),
 			store: newProgram(t, "store", "store", "--listen-addr", storeAddr, "--data-dir", storeDir, "--store-token", shared,
-				"--log-level", "warn", "--min-free-bytes", "1", "--lease-duration", "2s"),
-			serve: newProgram(t, "serve", serveArgs(apart, t.TempDir(), tak.addr, "--store-url", "http://"+storeAddr, "--store-token", shared)...),
+				"--log-level", "warn", "--min-free-bytes", minFree, "--lease-duration", "2s"),
+			serve: newProgram(t, "serve", serveArgs(apart, o.newDir(), tak.addr, "--min-free-bytes", minFree,
+				"--store-url", "http://"+storeAddr, "--store-token", shared)...),
 		},
 	}
 }
 
-// killSome kills one process, or both of a site, at a random moment and starts them again at once.
 func killSome(t *testing.T, sites []*site, random *rand.Rand) {
+	t.Helper()
+	endSome(t, sites, random, (*program).kill)
+}
+
+// endSome ends one process, or both of a site, while its clients post and at a random moment, and starts them again at once.
+func endSome(t *testing.T, sites []*site, random *rand.Rand, end func(*program)) {
 	t.Helper()
 	s := sites[random.IntN(len(sites))]
 	target := s.load.answered.Load() + random.Int64N(40)
@@ -73,7 +91,7 @@ func killSome(t *testing.T, sites []*site, random *rand.Rand) {
 		victims = victims[n : n+1]
 	}
 	for _, p := range victims {
-		p.kill()
+		end(p)
 	}
 	for _, p := range victims {
 		p.start()

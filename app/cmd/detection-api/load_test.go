@@ -32,6 +32,8 @@ type load struct {
 	pause       time.Duration // between two requests of a worker, at most
 	gate        sync.RWMutex  // held for writing while nothing is to be posted
 	answered    atomic.Int64
+	mayBeFull   bool         // 507 is no strange answer
+	full        atomic.Int64 // answers 507
 
 	mu         sync.Mutex
 	ids        []string // acknowledged since the last take
@@ -97,6 +99,8 @@ func (l *load) post() {
 			l.inPod++
 		}
 		l.answered.Add(1)
+	case l.mayBeFull && response.StatusCode == http.StatusInsufficientStorage:
+		l.full.Add(1)
 	case response.StatusCode != http.StatusServiceUnavailable:
 		l.strange = append(l.strange, response.Status)
 	}

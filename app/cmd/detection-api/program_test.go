@@ -92,15 +92,6 @@ func (p *program) end(signal syscall.Signal) {
 
 func (p *program) kill() { p.end(syscall.SIGKILL) }
 
-// terminate ends it as an orchestrator does. It must come to its end by itself.
-func (p *program) terminate() {
-	p.t.Helper()
-	p.end(syscall.SIGTERM)
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		p.t.Errorf("%v ended with %d after SIGTERM", p.args[0], code)
-	}
-}
-
 // freeAddr returns a loopback address whose port no outgoing connection gets by chance while its process is away.
 func freeAddr(t *testing.T) string {
 	t.Helper()
