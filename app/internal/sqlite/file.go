@@ -78,6 +78,7 @@ type file struct {
 	readers      *sql.DB
 	checkpointer *checkpointer
 	closers      []io.Closer // in the order of opening
+	failed       error       // of the disk, while the file was opened
 }
 
 // closeFunc is a function as an io.Closer.
@@ -104,6 +105,9 @@ func openFile(ctx context.Context, opts Options, name string, s session, first f
 	}
 	defer func() {
 		if err != nil {
+			if isFatal(err) {
+				f.failed = err
+			}
 			_ = f.close() // err says why
 		}
 	}()
@@ -126,6 +130,9 @@ func (f *file) begin(opts Options, first func(path string) error) error {
 		return err
 	}
 	f.closers = append(f.closers, lock)
+	if err := writeLogAgain(f.path); err != nil {
+		return err
+	}
 	if err := first(f.path); err != nil {
 		return err
 	}
@@ -149,7 +156,10 @@ func (f *file) open(ctx context.Context, opts Options, name string, s session) e
 	if err != nil {
 		return errors.Join(err, own.Close())
 	}
-	f.writer, err = newWriter(ctx, own, s, log, opts.Fatal)
+	f.writer, err = newWriter(ctx, own, s, log, func(err error) {
+		markFailed(f.path, err)
+		opts.Fatal(err)
+	})
 	if err != nil {
 		return errors.Join(err, own.Close(), aside.Close())
 	}
@@ -164,10 +174,13 @@ func (f *file) open(ctx context.Context, opts Options, name string, s session) e
 // one is closed, and if a sync of the log has failed, the database would get what the log on the disk may not have. After a
 // power cut that older log would be played over the newer database. The process must end anyway.
 func (f *file) closeWriters() error {
+	failed := f.failed
 	if f.writer != nil {
-		if err := f.writer.alive(); err != nil && !errors.Is(err, errSuperseded) {
-			return nil
-		}
+		failed = errors.Join(failed, f.writer.alive())
+	}
+	if failed != nil && !errors.Is(failed, errSuperseded) {
+		markFailed(f.path, failed)
+		return nil
 	}
 	return f.writers.Close()
 }

@@ -156,7 +156,7 @@ func TestFailingCalls(t *testing.T) {
 			end := time.Now().Add(budget / 2)
 			control, total := &cutResult{}, &cutResult{}
 			failEach(t, c.control, leftover{}, fault{full: true, forEver: true}, 10, rand.New(rand.NewPCG(seed, 0)), control)
-			stride := 17 // every call only at length
+			stride := 29 // every call only at length
 			if long {
 				stride = 1
 			}
@@ -167,6 +167,9 @@ func TestFailingCalls(t *testing.T) {
 					from = leftOver(t, c.subject, random)
 				}
 				for _, kind := range []fault{{false, false}, {false, true}, {true, false}, {true, true}} {
+					if round > 2 && time.Now().After(end) { // every call has failed at least once
+						break
+					}
 					failEach(t, c.subject, from, kind, stride, random, total)
 				}
 			}
@@ -247,7 +250,49 @@ func failOnce(s faultSubject, from leftover, kind fault, n int, random *rand.Ran
 	}
 	lost, err = cut(s, log, len(log), acknowledged, random)
 	total.lost.Add(int64(lost))
+	if err == nil && run.fatal.Load() != nil {
+		err = cutAfterRestart(s, rec, from, random, total)
+	}
 	return run.failed.Load(), err
+}
+
+// cutAfterRestart lets the next process go on, on the same kernel, which shows it what a failed sync has lost as if it were
+// on the disk. The power goes at some moment after that.
+func cutAfterRestart(s faultSubject, rec *crashvfs.Recorder, from leftover, random *rand.Rand, total *cutResult) error {
+	dir, err := makeScratch()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	rec.Fail(nil)
+	if err := rec.Restart(dir); err != nil {
+		return err
+	}
+	marks, err := filepath.Glob(filepath.Join(dir, "*"+failedSuffix))
+	if err != nil {
+		return err
+	}
+	for _, mark := range marks {
+		rec.Rewritten(strings.TrimSuffix(filepath.Base(mark), failedSuffix) + "-wal") // by OpenStore and OpenQueue: see below
+	}
+	began := len(rec.Log())
+	run := &faultRun{rec: rec}
+	s.use(run, dir)
+	if left, _ := filepath.Glob(filepath.Join(dir, "*"+failedSuffix)); len(marks) != 1 || len(left) > 0 {
+		return fmt.Errorf("after a restart: marked as failed %v, then %v", marks, left)
+	}
+	if len(run.wrong) > 0 || run.fatal.Load() != nil {
+		return fmt.Errorf("after a restart: %v, fatal %v", run.wrong, run.fatal.Load())
+	}
+	log := rec.Log()
+	for range 3 {
+		n := began + random.IntN(len(log)-began+1)
+		lost, err := cut(s, log, n, slices.Concat(from.acknowledged, log.Acknowledged(n)), random)
+		if total.lost.Add(int64(lost)); err != nil || lost > 0 {
+			return fmt.Errorf("power cut after a restart: %d lost, %w", lost, err)
+		}
+	}
+	return nil
 }
 
 // TestADiskThatIsFullForAWhile lets every write fail for lack of room from some write on. Once there is room, the store and

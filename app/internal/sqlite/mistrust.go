@@ -11,9 +11,9 @@ import (
 // failedSuffix names what a process leaves beside a database when its disk has failed. It need not outlive the kernel.
 const failedSuffix = "-failed"
 
-// markFailed tells the next process when cause is that the disk failed. There is nothing to do when that fails too.
+// markFailed tells the next process why this one ended. There is nothing to do when that fails too.
 func markFailed(path string, cause error) {
-	if isFatal(cause) {
+	if !errors.Is(cause, errSuperseded) {
 		_ = os.WriteFile(path+failedSuffix, nil, 0o600)
 	}
 }

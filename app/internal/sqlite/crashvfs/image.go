@@ -18,6 +18,7 @@ const (
 	Truncate                     // to Offset bytes
 	Sync                         // of the file, and with SyncsDir of the directory
 	Delete                       // of the name, and with SyncsDir the directory was synced
+	Rewritten                    // all of the file was written again and synced, not by SQLite
 	Acknowledged                 // What was acknowledged
 )
 
@@ -105,6 +106,11 @@ func (l Log) Image(n int, fate Fate) Image {
 // synced says that entry i is on the disk for certain when the power goes after n entries.
 func (l Log) synced(i, n int) bool {
 	e := &l[i]
+	for _, later := range l[i:n] {
+		if later.Kind == Rewritten && later.File == e.File {
+			return true
+		}
+	}
 	if e.done == 0 {
 		return false
 	}

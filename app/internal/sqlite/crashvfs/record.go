@@ -90,11 +90,52 @@ func (r *Recorder) Acknowledge(what ...string) {
 	r.log = append(r.log, Event{Kind: Acknowledged, What: what})
 }
 
+// Rewritten notes that something other than SQLite has written the file again as it is, and synced it.
+func (r *Recorder) Rewritten(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log = append(r.log, Event{Kind: Rewritten, File: r.current[name].number, Name: name})
+}
+
 // Log returns what was recorded so far.
 func (r *Recorder) Log() Log {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.log)
+}
+
+// Restart says that the process ended, without a power cut, and that another one goes on: with the directory dir, which gets
+// a copy of what the last one would see. Connections to the old directory must not be used any more.
+func (r *Recorder) Restart(dir string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	files, err := readFiles(r.dir)
+	if err != nil {
+		return err
+	}
+	current := map[string]inode{}
+	for name, data := range files {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			return err
+		}
+		if file, known := r.current[name]; known {
+			current[name] = inode{file.number, inodeOf(path)}
+		}
+	}
+	r.current = current
+	r.dir = dir
+	return nil
+}
+
+func (r *Recorder) watches(dir string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return dir == r.dir
 }
 
 // opened returns the number of the file that has just been opened and notes whether it is new.

@@ -10,9 +10,11 @@ import "C"
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/cgo"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -46,21 +48,32 @@ func (r *Recorder) Close() {
 }
 
 func (r *Recorder) readBase() error {
-	entries, err := os.ReadDir(r.dir)
+	files, err := readFiles(r.dir)
 	if err != nil {
 		return err
 	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		r.appear(Base, name, files[name])
+	}
+	return nil
+}
+
+// readFiles reads what a power cut may leave of a directory: no shared memory, and nothing of Go's lock files.
+func readFiles(dir string) (map[string][]byte, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
 	for _, e := range entries {
 		if !e.Type().IsRegular() || strings.HasSuffix(e.Name(), "-shm") || strings.HasSuffix(e.Name(), ".lock") {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(r.dir, e.Name()))
-		if err != nil {
-			return err
+		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			return nil, err
 		}
-		r.appear(Base, e.Name(), data)
 	}
-	return nil
+	return files, nil
 }
 
 // watcher returns the Recorder that the wrapper belongs to.
@@ -68,7 +81,7 @@ func watcher(handle C.uintptr_t) *Recorder { return cgo.Handle(handle).Value().(
 
 //export crashvfsWatches
 func crashvfsWatches(handle C.uintptr_t, name *C.char) C.int {
-	if filepath.Dir(C.GoString(name)) == watcher(handle).dir {
+	if watcher(handle).watches(filepath.Dir(C.GoString(name))) {
 		return 1
 	}
 	return 0
