@@ -161,7 +161,7 @@ func TestFailingCalls(t *testing.T) {
 				stride = 1
 			}
 			// A start that fails leaves connections for the end of the process, which is far away here: some 1,000 files a round.
-			for round := uint64(1); round <= 2 || long && round <= 8 && time.Now().Before(end); round++ {
+			for round := uint64(1); round <= 2 || long && round <= 4 && time.Now().Before(end); round++ {
 				random := rand.New(rand.NewPCG(seed, round))
 				from := leftover{}
 				if round%2 == 0 {
