@@ -78,6 +78,9 @@ func disaster(t *testing.T, disk *smallDisk, sites []*site, random *rand.Rand) {
 	const mostLeft = 3 << 20 // below what the programs want to be free
 	var refused []int64
 	for _, s := range sites {
+		for _, p := range s.programs() {
+			p.awaitReady() // none starts on a full disk
+		}
 		refused = append(refused, s.load.full.Load())
 	}
 	disk.fill(random.Int64N(mostLeft))

@@ -14,6 +14,15 @@ import (
 // terminate ends it as an orchestrator does, once it is ready. It must come to its end by itself, without an error.
 func (p *program) terminate() {
 	p.t.Helper()
+	p.awaitReady()
+	p.end(syscall.SIGTERM)
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		p.t.Errorf("%v ended with %d after SIGTERM", p.args[0], code)
+	}
+}
+
+func (p *program) awaitReady() {
+	p.t.Helper()
 	url := "http://" + p.args[2] + "/ready" // after --listen-addr
 	eventually(p.t, drainWithin, p.args[0]+" to be ready", func() bool {
 		response, err := http.Get(url)
@@ -23,10 +32,6 @@ func (p *program) terminate() {
 		defer response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
-	p.end(syscall.SIGTERM)
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		p.t.Errorf("%v ended with %d after SIGTERM", p.args[0], code)
-	}
 }
 
 // startSites starts the processes with a drain, and the load.
