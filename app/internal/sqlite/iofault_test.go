@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -86,6 +87,10 @@ func (f *faultRun) change(ids []string, run func() error) {
 	}
 	if err == nil && before != nil {
 		f.wrong = append(f.wrong, fmt.Sprintf("acknowledged %v after %v", ids, *before))
+	}
+	began := time.Now()
+	for isFatal(err) && f.fatal.Load() == nil && time.Since(began) < patience {
+		runtime.Gosched() // a checkpoint stops the writer first and calls Fatal then
 	}
 	if isFatal(err) && f.fatal.Load() == nil {
 		f.wrong = append(f.wrong, fmt.Sprintf("Fatal was not called for %v", err))
