@@ -15,6 +15,8 @@ const (
 	// backoffFirst and backoffMax bound the pause after a failure. ATAK itself retries each 15 s.
 	backoffFirst = 250 * time.Millisecond
 	backoffMax   = 15 * time.Second
+	// backoffHunting bounds it while the server takes connections and one event after the other is tried alone.
+	backoffHunting = 2 * time.Second
 	// idlePoll is how often an idle loop looks for work that nobody announced, such as adopted rows.
 	idlePoll = time.Second
 )
@@ -36,7 +38,7 @@ func (r *Relay) deliver(ctx context.Context) {
 		case ctx.Err() != nil:
 		case err != nil:
 			r.takIs(false, err)
-			wait(ctx, pause.next(), nil)
+			wait(ctx, pause.next(blame.hunting()), nil)
 		case blame.lost == 0: // a link that came up but lost its window is no reason to hurry
 			pause.reset()
 		}
@@ -72,7 +74,7 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link, blame *suspect) (L
 		return nil, err
 	}
 	if len(events) > 0 { // a window with nothing to send says nothing about the server
-		if id := blame.delivered(); id != "" {
+		for _, id := range blame.delivered() {
 			r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
 			outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
 		}
@@ -138,8 +140,12 @@ func (r *Relay) takIs(up bool, cause error) {
 // backoff doubles a pause up to backoffMax, with jitter so that pods do not come back all at once.
 type backoff struct{ last time.Duration }
 
-func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, backoffFirst), backoffMax)
+func (b *backoff) next(hunting bool) time.Duration {
+	longest := backoffMax
+	if hunting {
+		longest = backoffHunting
+	}
+	b.last = min(max(2*b.last, backoffFirst), longest)
 	return b.last/2 + rand.N(b.last/2)
 }
 

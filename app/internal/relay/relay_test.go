@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,6 +171,8 @@ func TestRefusedEventIsSetAside(t *testing.T) {
 		{"one in the middle", map[string]bool{"id-000150": true}},
 		{"the last but one", map[string]bool{"id-000298": true}},
 		{"several", map[string]bool{"id-000010": true, "id-000050": true, "id-000200": true}},
+		{"two in a row", map[string]bool{"id-000010": true, "id-000011": true}},
+		{"two hundred in a row", inARow(10, 210)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,6 +190,14 @@ func TestRefusedEventIsSetAside(t *testing.T) {
 			})
 		})
 	}
+}
+
+func inARow(from, to int) map[string]bool {
+	ids := map[string]bool{}
+	for i := from; i < to; i++ {
+		ids[fmt.Sprintf("id-%06d", i)] = true
+	}
+	return ids
 }
 
 // TestNothingSentBlamesNoEvent holds that records which cannot be encoded, so that nothing is sent for them, do not count as
@@ -211,19 +222,25 @@ func TestNothingSentBlamesNoEvent(t *testing.T) {
 
 // TestFlappingLinkBlamesNoEvent holds the other side: two sends in three fail, on any event, and nothing is given up.
 func TestFlappingLinkBlamesNoEvent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sends := 0
-		store, tak := newMemoryStore(), &takServer{}
-		tak.hangsUp = func(string) bool { sends++; return sends%3 != 0 }
-		p := newPod(t, "pod-a", store, tak)
-		p.accept(t, 0, 50, detection.InStore)
-		time.Sleep(24 * time.Hour)
-		tak.set(func() { tak.hangsUp = nil })
-		if queued, _ := p.settled(); tak.unique() != 50 || len(store.dead) != 0 || queued != 0 {
-			t.Errorf("TAK has %d of 50, dead letters %v, %d queued", tak.unique(), store.dead, queued)
-		}
-		stop(t, p)
-	})
+	sends, random := 0, rand.New(rand.NewPCG(1, 2))
+	for name, hangsUp := range map[string]func(string) bool{
+		"in step":   func(string) bool { sends++; return sends%3 != 0 },
+		"at random": func(string) bool { return random.IntN(3) != 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, tak := newMemoryStore(), &takServer{hangsUp: hangsUp}
+				p := newPod(t, "pod-a", store, tak)
+				p.accept(t, 0, 500, detection.InStore)
+				time.Sleep(24 * time.Hour)
+				tak.set(func() { tak.hangsUp = nil })
+				if queued, _ := p.settled(); tak.unique() != 500 || len(store.dead) != 0 || queued != 0 {
+					t.Errorf("TAK has %d of 500, dead letters %v, %d queued", tak.unique(), store.dead, queued)
+				}
+				stop(t, p)
+			})
+		})
+	}
 }
 
 // TestVanishedPodIsAdopted holds that another pod delivers what a pod that is gone had only in the store.

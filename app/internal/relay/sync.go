@@ -52,7 +52,7 @@ func (r *Relay) syncStore(ctx context.Context) {
 			told = err.Error()
 			r.log.Error("bring the store up to date; will try again", "error", err)
 		}
-		wait(ctx, min(pause.next(), time.Second), nil)
+		wait(ctx, min(pause.next(false), time.Second), nil)
 	}
 }
 
@@ -211,7 +211,7 @@ func (r *Relay) handOver(ctx context.Context) error {
 			r.log.Warn("give up the lease; others deliver when it ends by itself", "lease", r.opts.Lease.String(), "error", err)
 			return nil
 		}
-		wait(ctx, min(pause.next(), time.Second), nil)
+		wait(ctx, min(pause.next(false), time.Second), nil)
 		if ctx.Err() != nil {
 			return fmt.Errorf("hand over to the store (%d records are only in this pod's queue): %w", unstored, err)
 		}
