@@ -18,7 +18,7 @@ import (
 const (
 	DefaultMaxBodyBytes     = 16 << 20 // a photo of some 12 MB in base64
 	DefaultMaxInFlightBytes = 64 << 20
-	// DefaultMinInProgress is one group of the store's group commit: fewer at a time would not be committed sooner.
+	// DefaultMinInProgress is about what the store's group commit takes at once under load: fewer would not be committed sooner.
 	DefaultMinInProgress = 256
 )
 
