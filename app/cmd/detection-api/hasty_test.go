@@ -18,12 +18,15 @@ import (
 )
 
 // hasty is the positive control: a journal that acknowledges first and commits then.
-type hasty struct{ store *sqlite.Store }
+type hasty struct {
+	store *sqlite.Store
+	log   *slog.Logger
+}
 
 func (h hasty) Accept(_ context.Context, d detection.Detection) (detection.Durability, error) {
 	go func() {
 		if err := h.store.Commit(context.Background(), []detection.Record{{Detection: d}}); err != nil {
-			slog.Error("commit", "error", err)
+			h.log.Error("commit", "error", err)
 		}
 	}()
 	return detection.InStore, nil
@@ -47,7 +50,7 @@ func serveHasty(addr, dir string) error {
 		Authenticate: func(bearer string) (string, error) { return key.Verify(bearer, time.Now()) },
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
-			Encode:  encoder.Encode, Journal: hasty{store}, Now: time.Now,
+			Encode:  encoder.Encode, Journal: hasty{store, logger}, Now: time.Now,
 		},
 		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, time.Now()) },
 	})

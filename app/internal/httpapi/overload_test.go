@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -74,7 +73,7 @@ func overload(t *testing.T, perSecond int, targetWait, duration time.Duration) (
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		g := newRig()
-		g.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		g.Logger = slog.New(slog.DiscardHandler)
 		g.Ingestor = newSlowStore(ctx, g.Ingestor)
 		g.TargetWait, g.MinInProgress = targetWait, 20
 		g.handler = New(g.Options)

@@ -3,7 +3,8 @@ package server
 import (
 	"fmt"
 	"net"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // ignoreNewConnections lets the kernel drop every SYN to the listener, so that it can be closed without a reset for a
@@ -19,15 +20,19 @@ func ignoreNewConnections(l net.Listener) error {
 		return fmt.Errorf("reach the socket: %w", err)
 	}
 	const flagsOffset, syn, synAndAck = 13, 0x02, 0x12 // in the TCP header, which is where the filter begins
-	filter := []syscall.SockFilter{
-		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: flagsOffset},
-		{Code: syscall.BPF_ALU | syscall.BPF_AND | syscall.BPF_K, K: synAndAck},
-		{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, K: syn, Jf: 1},
-		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0},
-		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0xffff},
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flagsOffset},
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: synAndAck},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: syn, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0xffff},
 	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	var attached error
-	if err := raw.Control(func(fd uintptr) { attached = syscall.AttachLsf(int(fd), filter) }); err != nil {
+	err = raw.Control(func(fd uintptr) {
+		attached = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	})
+	if err != nil {
 		return fmt.Errorf("reach the socket: %w", err)
 	}
 	if attached != nil {

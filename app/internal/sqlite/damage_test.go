@@ -147,11 +147,12 @@ func (r *damageRun) once(t *testing.T, n, of int, random *rand.Rand) {
 }
 
 func (r *damageRun) notes() string {
-	said := "right, told, without the newest commits, wrong:"
+	var said strings.Builder
+	said.WriteString("right, told, without the newest commits, wrong:")
 	for _, name := range damageFiles {
-		said += fmt.Sprintf(" %s %v", name, *r.counts[name])
+		fmt.Fprintf(&said, " %s %v", name, *r.counts[name])
 	}
-	return said
+	return said.String()
 }
 
 // TestDamage flips a bit or cuts the file at places all over the files that a killed process leaves and over a copy. Either

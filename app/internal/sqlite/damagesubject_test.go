@@ -106,15 +106,15 @@ func crashedStore(t *testing.T) (crashFiles, answers, []byte) {
 		t.Fatal(err)
 	}
 	defer copied.Close()
-	var copy bytes.Buffer
-	if _, err := copy.ReadFrom(copied); err != nil {
+	var content bytes.Buffer
+	if _, err := content.ReadFrom(copied); err != nil {
 		t.Fatal(err)
 	}
 	want, err := askStore(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return files, want, copy.Bytes()
+	return files, want, content.Bytes()
 }
 
 func meetStore(files crashFiles, want answers, d damage, unchecked bool) (verdict, error) {

@@ -78,8 +78,10 @@ func TestInspectFindsWhatSQLiteDoesNot(t *testing.T) {
 		{"a dead letter at another time", `UPDATE dead_letters SET at = at + 1 WHERE seq = 6`, "is not what the audit trail says"},
 		{"a dead letter for another reason", `UPDATE dead_letters SET reason = 'x' WHERE seq = 6`, "is not what the audit trail says"},
 		{"another dead letter", `UPDATE dead_letters SET seq = 3 WHERE seq = 6`, "is not what the audit trail says"},
-		{"a dead letter too few", `DELETE FROM dead_letters WHERE seq = 6; UPDATE counts SET dead_letters = dead_letters - 1`,
-			"there are 1 dead letters"},
+		{
+			"a dead letter too few", `DELETE FROM dead_letters WHERE seq = 6; UPDATE counts SET dead_letters = dead_letters - 1`,
+			"there are 1 dead letters",
+		},
 		{"a removal noted that was none", `INSERT INTO removed VALUES (3, 3)`, "not what the audit trail says"},
 		{"two detections change places", `UPDATE detections SET seq = 1000 WHERE seq = 3; UPDATE detections SET seq = 3 WHERE seq = 4;
 			UPDATE detections SET seq = 4 WHERE seq = 1000`, "number 3 is"},

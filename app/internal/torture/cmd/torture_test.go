@@ -143,7 +143,8 @@ func TestShortRunsLeaveTheDocumentation(t *testing.T) {
 		only  string
 		want  string
 	}{
-		{65 * time.Minute, "", "/r/docs/torture.md"}, {3 * time.Minute, "", "/r/build/torture/torture.md"},
+		{65 * time.Minute, "", "/r/docs/torture.md"},
+		{3 * time.Minute, "", "/r/build/torture/torture.md"},
 		{65 * time.Minute, "Power", "/r/build/torture/torture.md"},
 	} {
 		o := options{total: c.total, only: regexp.MustCompile(c.only), repository: "/r"}
