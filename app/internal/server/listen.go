@@ -95,8 +95,14 @@ func (e *endpoint) settle(ctx context.Context, log *slog.Logger) {
 	e.connections.closeUnused()
 }
 
+// unusedFor is how long a connection may be open at the end without a byte of a request. net/http waits 5 s for one, which
+// may be more than the last answers have.
+const unusedFor = time.Second
+
 // shutdown takes no request any more and waits for the answers that are under way until ctx ends.
 func (e *endpoint) shutdown(ctx context.Context) error {
+	unused := time.AfterFunc(unusedFor, e.connections.closeUnused)
+	defer unused.Stop()
 	if err := e.http.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("answer the last requests: %w", err), e.http.Close())
 	}
