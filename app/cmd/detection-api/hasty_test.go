@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,13 +24,17 @@ type hasty struct {
 	log   *slog.Logger
 }
 
-func (h hasty) Accept(_ context.Context, d detection.Detection) (detection.Durability, error) {
+func (h hasty) Accept(_ context.Context, detections []detection.Detection) ([]detection.Commitment, error) {
+	var records []detection.Record
+	for _, d := range detections {
+		records = append(records, detection.Record{Detection: d})
+	}
 	go func() {
-		if err := h.store.Commit(context.Background(), []detection.Record{{Detection: d}}); err != nil {
+		if err := h.store.Commit(context.Background(), records); err != nil {
 			h.log.Error("commit", "error", err)
 		}
 	}()
-	return detection.InStore, nil
+	return slices.Repeat([]detection.Commitment{{Durability: detection.InStore}}, len(detections)), nil
 }
 
 // serveHasty is the API of the service on top of such a journal.

@@ -24,6 +24,16 @@ type Detection struct {
 	Image        *Image    `json:"image,omitempty"` // nil when no image came with it
 	Fix          Fix       `json:"fix"`
 	ReportedBy   string    `json:"reported_by"` // subject of the client's token
+	// IdempotencyKey is what the client named its request: SHA-256 of the subject and the Idempotency-Key header, lower-case
+	// hex. Empty: it named none.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// Track is the object that this detection is a sighting of, as it was known with this sighting; nil: tracking is off.
+	Track *Track `json:"track,omitempty"`
+	// Retracts is the id of the detection that this entry of the record takes back. Only ID, ReceivedAt, SeenAt (when the
+	// retraction was asked for), ReportedBy, Reason and what the event on the map needs (CameraID, ObjectClass, Fix, Track:
+	// those of the detection that is taken back) say something then.
+	Retracts string `json:"retracts,omitempty"`
+	Reason   string `json:"reason,omitempty"` // of a retraction, as the client gave it
 }
 
 // Image says which picture a detection was made in. The picture itself is not kept.
@@ -42,8 +52,12 @@ type Fix struct {
 	SlantRangeMetres float64  `json:"slant_range_m"`
 	DepressionDeg    float64  `json:"depression_deg"`
 	Flag             geo.Flag `json:"flag"`
-	Method           string   `json:"method"` // MethodRayEllipsoid
+	Method           string   `json:"method"` // MethodRayEllipsoid, MethodRayTerrain or MethodFused
 	Ellipse          Ellipse  `json:"ellipse"`
+	// MSLMetres is the height above mean sea level (EGM96), nil where HAEMetres is.
+	MSLMetres *float64 `json:"msl_m,omitempty"`
+	// ErrorMethod says how the error was estimated: "linear" or "sampled" (see geo.Method); empty in records of before.
+	ErrorMethod string `json:"error_method,omitempty"`
 }
 
 // Ellipse is the horizontal 90 % error ellipse: full axes in metres, bearing of the major axis clockwise from true north.
@@ -53,8 +67,25 @@ type Ellipse struct {
 	BearingDeg  float64 `json:"bearing_deg"`
 }
 
-// MethodRayEllipsoid is a single-image fix: the pixel's ray met with the WGS-84 ellipsoid at the height of the ground.
-const MethodRayEllipsoid = "ray-ellipsoid"
+// The methods of a fix.
+const (
+	// MethodRayEllipsoid is a single-image fix: the pixel's ray met with the WGS-84 ellipsoid at the height of the ground.
+	MethodRayEllipsoid = "ray-ellipsoid"
+	// MethodRayTerrain is a single-image fix: the pixel's ray met with a height model.
+	MethodRayTerrain = "ray-terrain"
+	// MethodFused is the position of a track, from several detections.
+	MethodFused = "fused"
+)
+
+// Track is an object that was detected more than once, as far as it was known at one of its detections.
+type Track struct {
+	ID          string    `json:"track_id"` // the id of its first detection
+	Detections  int       `json:"detections"`
+	FirstSeenAt time.Time `json:"first_seen_at"`
+	Fix         Fix       `json:"fix"` // fused; that of the detection itself while there is one
+	// State is what the tracker needs to go on from here on another pod; nobody else reads it.
+	State []float64 `json:"state,omitempty"`
+}
 
 // Outcome is how the delivery of a detection to TAK ended.
 type Outcome string

@@ -23,6 +23,10 @@ const (
 	CodeOverloaded     Code = "overloaded"
 	CodeRateLimited    Code = "rate_limited"
 	CodeStorageFull    Code = "storage_full"
+	CodeForbidden      Code = "forbidden"
+	CodeNotAcceptable  Code = "not_acceptable"
+	CodeKeyReused      Code = "idempotency_key_reused"
+	CodeNoTerrain      Code = "no_terrain"
 	CodeInternal       Code = "internal"
 )
 

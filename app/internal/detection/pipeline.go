@@ -8,9 +8,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// Journal makes an accepted detection durable and sees to its delivery.
+// Journal makes accepted detections durable and sees to their delivery.
 type Journal interface {
-	Accept(ctx context.Context, d Detection) (Durability, error)
+	// Accept makes all of them durable, in order, or none: then it returns an error. There is a Commitment for each.
+	Accept(ctx context.Context, detections []Detection) ([]Commitment, error)
+}
+
+// Commitment says what became of a detection that was accepted.
+type Commitment struct {
+	Durability Durability
+	// RepeatOf is as in Record: the detection that is there already. Where it is not the id that was handed in, its
+	// idempotency key was used before for something else. It cannot be told while the store is away.
+	RepeatOf string
 }
 
 // Pipeline turns validated input into a committed detection: locate, encode, commit.
@@ -37,11 +46,11 @@ func (p *Pipeline) Accept(ctx context.Context, in Input, reportedBy string) (Acc
 	if err != nil {
 		return Accepted{}, fmt.Errorf("encode the CoT event: %w", err)
 	}
-	durability, err := p.Journal.Accept(ctx, d)
+	committed, err := p.Journal.Accept(ctx, []Detection{d})
 	if err != nil {
 		return Accepted{}, err
 	}
-	return Accepted{Detection: d, Event: event, Durability: durability, Warnings: append(in.Warnings, warnings...)}, nil
+	return Accepted{Detection: d, Event: event, Durability: committed[0].Durability, Warnings: append(in.Warnings, warnings...)}, nil
 }
 
 func newDetection(in Input, fix Fix, reportedBy string, now time.Time) (Detection, error) {

@@ -14,6 +14,10 @@ type Record struct {
 	// Owner is the pod that delivers it while its lease lasts; empty means that any live pod may claim it.
 	Owner string `json:"owner,omitempty"`
 
+	// RepeatOf is set by Store.Commit where it did not insert the record: the id of the detection that the store has already
+	// under this record's id, or else under its idempotency key. Empty: the record was inserted.
+	RepeatOf string `json:"-"`
+
 	encoded []byte // Detection as JSON; nil: not encoded yet
 }
 

@@ -9,7 +9,8 @@ import (
 // Errors are or wrap ErrFull, ErrUnavailable or ErrNotFound where those apply.
 type Store interface {
 	// Commit inserts the records in order, with their audit entries and, for those with Deliver, an outbox row held by
-	// Owner. A record whose id is there already is left as it is: Commit may be repeated.
+	// Owner. A record whose id, or whose idempotency key, is there already is left as it is and gets its RepeatOf: Commit
+	// may be repeated. A record that retracts another one marks that one.
 	Commit(ctx context.Context, records []Record) error
 	// Acknowledge takes the outbox rows of the deliveries off and audits the outcome. Unknown ids are ignored.
 	Acknowledge(ctx context.Context, deliveries []Delivery) error

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 
 type fakeJournal struct{}
 
-func (fakeJournal) Accept(context.Context, detection.Detection) (detection.Durability, error) {
-	return detection.InStore, nil
+func (fakeJournal) Accept(_ context.Context, detections []detection.Detection) ([]detection.Commitment, error) {
+	return slices.Repeat([]detection.Commitment{{Durability: detection.InStore}}, len(detections)), nil
 }
 
 // FuzzGeometry sends camera poses through the real pipeline: whatever passes validation is located or refused, and never

@@ -59,7 +59,7 @@ func surviveOutage(t *testing.T, events []event) (o outcome) {
 		if e.poison {
 			d.ObjectClass = "poison"
 		}
-		if got, err := p.Accept(t.Context(), d); err != nil || got != detection.InStore {
+		if got, err := p.one(t.Context(), d); err != nil || got != detection.InStore {
 			t.Fatalf("accept %s: %q, %v", e.id, got, err)
 		}
 	}

@@ -78,49 +78,70 @@ func New(opts Options) *Relay {
 	return r
 }
 
-// Accept makes a detection durable: in the store, or in this pod's queue while the store cannot be reached.
-// It returns detection.ErrFull or detection.ErrUnavailable when neither can take it.
-func (r *Relay) Accept(ctx context.Context, d detection.Detection) (detection.Durability, error) {
-	record := detection.Record{Detection: d, Deliver: r.opts.Dial != nil, Owner: r.opts.Owner}
-	if err := record.Encode(); err != nil { // once for the store and the queue
-		return "", err
+// Accept implements detection.Journal: in the store, or in this pod's queue while the store cannot be reached.
+// It returns detection.ErrFull or detection.ErrUnavailable when neither can take them.
+func (r *Relay) Accept(ctx context.Context, detections []detection.Detection) ([]detection.Commitment, error) {
+	records := make([]detection.Record, len(detections))
+	for i, d := range detections {
+		records[i] = detection.Record{Detection: d, Deliver: r.opts.Dial != nil, Owner: r.opts.Owner}
+		if err := records[i].Encode(); err != nil { // once for the store and the queue
+			return nil, err
+		}
 	}
-	stored, err := r.commit(ctx, record)
+	stored, err := r.commit(ctx, records)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if stored && !record.Deliver {
-		return detection.InStore, nil
+	if err := r.queue(ctx, records, stored); err != nil {
+		return nil, err
 	}
-	err = r.opts.Queue.Put(ctx, []detection.Queued{{Record: record, Stored: stored}})
+	committed := make([]detection.Commitment, len(records))
+	for i := range records {
+		committed[i] = detection.Commitment{Durability: detection.InPod, RepeatOf: records[i].RepeatOf}
+		if stored {
+			committed[i].Durability = detection.InStore
+		}
+	}
+	return committed, nil
+}
+
+// queue keeps what is still to be done about the records: nothing for one that the store had already.
+func (r *Relay) queue(ctx context.Context, records []detection.Record, stored bool) error {
+	items := make([]detection.Queued, 0, len(records))
+	for i := range records {
+		if (records[i].Deliver || !stored) && records[i].RepeatOf == "" {
+			items = append(items, detection.Queued{Record: records[i], Stored: stored})
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	err := r.opts.Queue.Put(ctx, items)
 	if err != nil && !stored {
-		return "", err
+		return err
 	}
 	if err != nil { // the store has it; this pod, or another, claims it from there when there is room
 		level := slog.LevelWarn
 		if errors.Is(err, detection.ErrFull) { // then it is so for each detection until TAK is back
 			level = slog.LevelDebug
 		}
-		r.log.Log(ctx, level, "queue a stored detection", "detection_id", d.ID, "error", err)
+		r.log.Log(ctx, level, "queue stored detections", "first", items[0].Record.Detection.ID, "count", len(items), "error", err)
 	}
 	if !stored {
 		wake(r.unsynced)
 	}
 	wake(r.undeliver)
-	if stored {
-		return detection.InStore, nil
-	}
-	return detection.InPod, nil
+	return nil
 }
 
 // commit tries the store, unless it is known to be away: then no request waits for a time-out.
-func (r *Relay) commit(ctx context.Context, record detection.Record) (stored bool, err error) {
+func (r *Relay) commit(ctx context.Context, records []detection.Record) (stored bool, err error) {
 	if r.storeDown.Load() {
 		return false, nil
 	}
 	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
 	defer cancel()
-	err = r.opts.Store.Commit(call, []detection.Record{record})
+	err = r.opts.Store.Commit(call, records)
 	if err == nil {
 		return true, nil
 	}

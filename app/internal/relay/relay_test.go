@@ -56,11 +56,20 @@ func newPod(t *testing.T, name string, store *memoryStore, tak *takServer) *pod 
 func (p *pod) accept(t *testing.T, from, n int, want detection.Durability) {
 	t.Helper()
 	for i := from; i < from+n; i++ {
-		got, err := p.Accept(t.Context(), detection.Detection{ID: fmt.Sprintf("id-%06d", i)})
+		got, err := p.one(t.Context(), detection.Detection{ID: fmt.Sprintf("id-%06d", i)})
 		if err != nil || got != want {
 			t.Fatalf("accept %d: got %q, %v; want %q", i, got, err, want)
 		}
 	}
+}
+
+// one hands one detection in.
+func (p *pod) one(ctx context.Context, d detection.Detection) (detection.Durability, error) {
+	committed, err := p.Accept(ctx, []detection.Detection{d})
+	if err != nil {
+		return "", err
+	}
+	return committed[0].Durability, nil
 }
 
 // settled lets an hour pass and then says what is left.
@@ -148,7 +157,7 @@ func TestPoisonIsSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, tak := newMemoryStore(), &takServer{}
 		p := newPod(t, "pod-a", store, tak)
-		if _, err := p.Accept(t.Context(), detection.Detection{ID: "bad", ObjectClass: "poison"}); err != nil {
+		if _, err := p.one(t.Context(), detection.Detection{ID: "bad", ObjectClass: "poison"}); err != nil {
 			t.Fatal(err)
 		}
 		p.accept(t, 0, 10, detection.InStore)
@@ -209,7 +218,7 @@ func TestNothingSentBlamesNoEvent(t *testing.T) {
 		p.accept(t, 0, 1, detection.InStore)
 		time.Sleep(time.Hour) // the one event that can be sent is alone and under suspicion
 		for i := range 10 {
-			if _, err := p.Accept(t.Context(), detection.Detection{ID: fmt.Sprintf("bad-%d", i), ObjectClass: "poison"}); err != nil {
+			if _, err := p.one(t.Context(), detection.Detection{ID: fmt.Sprintf("bad-%d", i), ObjectClass: "poison"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -306,7 +315,7 @@ func TestRefusals(t *testing.T) {
 				store.down, store.full = tt.storeDown, tt.storeFull
 				p := newPod(t, "pod-a", store, tak)
 				p.queue.full = tt.full
-				if _, err := p.Accept(t.Context(), detection.Detection{ID: "one"}); !errors.Is(err, tt.want) {
+				if _, err := p.one(t.Context(), detection.Detection{ID: "one"}); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}
 				store.set(func() { store.down = false })

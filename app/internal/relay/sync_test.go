@@ -20,7 +20,7 @@ func TestAClientThatLeavesIsNoFaultOfTheStore(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if _, err := p.Accept(ctx, detection.Detection{ID: "left"}); err == nil {
+		if _, err := p.one(ctx, detection.Detection{ID: "left"}); err == nil {
 			t.Error("what nobody waited for was accepted")
 		}
 		if got := p.State().Store; got != "up" {
