@@ -96,7 +96,7 @@ func (l *Lens) undistort(xd, yd float64) (x, y float64, slope symmetric2, err er
 		return xd, yd, symmetric2{xx: 1, yy: 1}, nil
 	}
 	// good is where the steps may stop; enough is what may be left where they end in the noise of the numbers.
-	const maxSteps, good, enough = 40, 1e-14, 1e-11
+	const maxSteps, good, enough = 200, 1e-14, 1e-11 // so many only for what no lens does
 	scale := 1 + math.Abs(xd) + math.Abs(yd)
 	at, ok := l.start(xd, yd)
 	for range maxSteps {
