@@ -20,9 +20,9 @@ func LocateOnTerrain(camera Camera, u, v float64, terrain Terrain, sigmas Sigmas
 	if err := sigmas.Validate(); err != nil {
 		return Fix{}, err
 	}
-	view := newView(camera, u, v)
-	if !isFinite(r3.Norm2(view.ray)) {
-		return Fix{}, ErrInvalidInput
+	view, err := newView(camera, u, v)
+	if err != nil {
+		return Fix{}, err
 	}
 	hit, soil, err := intersectTerrain(view.frame, view.ray, terrain)
 	if err != nil {
