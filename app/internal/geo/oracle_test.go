@@ -161,7 +161,7 @@ func checkBoresight(t *testing.T, o oracle) {
 }
 
 func checkFlatPixel(t *testing.T, o oracle) {
-	ray := o.camera(t).Ray(o.in(t, "u_px"), o.in(t, "v_px"))
+	ray := rayOf(t, o.camera(t), o.in(t, "u_px"), o.in(t, "v_px"))
 	onGround := r3.Scale(o.in(t, "height_m")/-ray.Z, ray)
 	o.near(t, "e_m", onGround.X, "m")
 	o.near(t, "n_m", onGround.Y, "m")
@@ -195,7 +195,7 @@ func checkENU(t *testing.T, o oracle) {
 // boresightENU is the end of the optical axis of a camera that looks to an azimuth and elevation.
 func boresightENU(t *testing.T, o oracle) r3.Vec {
 	camera := Camera{HeadingDeg: o.in(t, "azimuth_deg"), PitchDeg: o.in(t, "elevation_deg"), FxPx: 1, FyPx: 1}
-	return r3.Scale(o.in(t, "range_m"), camera.Ray(0, 0))
+	return r3.Scale(o.in(t, "range_m"), rayOf(t, camera, 0, 0))
 }
 
 func checkAERToGeodetic(t *testing.T, o oracle) {
@@ -238,7 +238,7 @@ func checkHAEToMSL(t *testing.T, o oracle) {
 func checkPixelRay(t *testing.T, o oracle) {
 	camera := CameraForImage(2000, 1000, o.in(t, "focal_px"))
 	camera.HeadingDeg, camera.PitchDeg, camera.RollDeg = o.in(t, "heading_deg"), o.in(t, "pitch_deg"), o.in(t, "roll_deg")
-	got := camera.Ray(camera.CxPx+o.in(t, "du_px"), camera.CyPx+o.in(t, "dv_px"))
+	got := rayOf(t, camera, camera.CxPx+o.in(t, "du_px"), camera.CyPx+o.in(t, "dv_px"))
 	want := decodeAs[[3]float64](t, o.Expected, "ray_enu")
 	o.nearValue(t, "distance", r3.Norm(r3.Sub(got, r3.Vec{X: want[0], Y: want[1], Z: want[2]})), 0, "ray")
 }
