@@ -21,9 +21,12 @@ type square struct{ row, column int }
 
 // newIndex ranks the tiles: the finest first, and by name where they are alike.
 func newIndex(tiles []*tile) index {
-	slices.SortStableFunc(tiles, func(a, b *tile) int {
+	for _, t := range tiles {
 		// Posts as far apart as those of another tile, but for a hundredth, are no finer.
-		if order := cmp.Compare(fineness(a), fineness(b)); order != 0 {
+		t.fineness = int(math.Round(100 * math.Log(t.postMetres())))
+	}
+	slices.SortStableFunc(tiles, func(a, b *tile) int {
+		if order := cmp.Compare(a.fineness, b.fineness); order != 0 {
 			return order
 		}
 		return cmp.Compare(a.path, b.path)
@@ -39,10 +42,8 @@ func newIndex(tiles []*tile) index {
 	return ix
 }
 
-// fineness is the distance between posts in steps of a hundredth of itself.
-func fineness(t *tile) int {
-	return int(math.Round(100 * math.Log(t.postMetres())))
-}
+// coarser is the difference in fineness from which on a tile is much coarser than another: posts 1.65 times as far apart.
+const coarser = 50
 
 // add puts a tile into its squares.
 func (ix *index) add(t *tile) {

@@ -33,6 +33,7 @@ type tile struct {
 
 	footprint box
 	rank      int     // in the order of preference
+	fineness  int     // how far posts lie apart: hundredths of the logarithm of the distance
 	sizeDeg   float64 // of its squares in the index
 	finer     []box   // footprints of tiles of a better rank over this one, in its turn
 
@@ -154,20 +155,24 @@ func (t *tile) bilinear(row, column int, corners *[2][2]float64) geo.Bilinear {
 // corner returns the height of a post that may lie beyond the edge. There the tile next to this one knows it; without one
 // the nearest post counts.
 func (m *Model) corner(t *tile, g *grid, row, column int) (haeMetres float64, ok bool) {
-	if row >= 0 && row < t.rows && column >= 0 && column < t.columns {
-		return t.hae(g, row, column)
+	nearestRow, nearestColumn := max(0, min(row, t.rows-1)), max(0, min(column, t.columns-1))
+	for _, post := range [...][2]int{{row, column}, {row, nearestColumn}, {nearestRow, column}} {
+		if post == [...]int{nearestRow, nearestColumn} {
+			break
+		}
+		if hae, ok := m.neighbour(t, t.lat(post[0]), t.lon(post[1])); ok {
+			return hae, true
+		}
 	}
-	if hae, ok := m.between(t.lat(row), t.lon(column)); ok {
-		return hae, true
-	}
-	return t.hae(g, max(0, min(row, t.rows-1)), max(0, min(column, t.columns-1)))
+	return t.hae(g, nearestRow, nearestColumn)
 }
 
-// between returns the height at a point that lies on or between the posts of a tile, of the finest if there are several.
-func (m *Model) between(lat, lon float64) (haeMetres float64, ok bool) {
+// neighbour returns the height at a point that lies on or between the posts of another tile. One that is much coarser does
+// not count: at the edge of a fine model it knows less than the nearest post of that.
+func (m *Model) neighbour(of *tile, lat, lon float64) (haeMetres float64, ok bool) {
 	lon -= 360 * math.Floor((lon+180)/360)
 	t, turn := m.index.next(lat, lon, -1)
-	for ; t != nil; t, turn = m.index.next(lat, lon, t.rank) {
+	for ; t != nil && t.fineness < of.fineness+coarser; t, turn = m.index.next(lat, lon, t.rank) {
 		y, x := (t.northDeg-lat)/t.latStepDeg, (lon+turn-t.westDeg)/t.lonStepDeg
 		const slack = 1e-5 // of a post
 		if y < -slack || x < -slack || y > float64(t.rows-1)+slack || x > float64(t.columns-1)+slack {
