@@ -127,7 +127,8 @@ func loadDTED(path string, t *tile) (*grid, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now.rows != t.rows || now.columns != t.columns || now.latStepDeg != t.latStepDeg || now.lonStepDeg != t.lonStepDeg {
+	now.settle()
+	if now.placement != t.placement {
 		return nil, fmt.Errorf("%w: it is not the tile that it was at the start", errBroken)
 	}
 	return readDTED(io.NewSectionReader(file, dtedHeader, info.Size()-dtedHeader), t)
