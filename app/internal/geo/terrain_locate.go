@@ -2,7 +2,6 @@ package geo
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/spatial/r3"
 )
@@ -23,6 +22,9 @@ func LocateOnTerrain(camera Camera, u, v float64, terrain Terrain, sigmas Sigmas
 	view, err := newView(camera, u, v)
 	if err != nil {
 		return Fix{}, err
+	}
+	if !isFinite(r3.Norm2(view.ray)) {
+		return Fix{}, ErrInvalidInput
 	}
 	hit, soil, err := intersectTerrain(view.frame, view.ray, terrain)
 	if err != nil {
@@ -99,7 +101,7 @@ func (w *view) staysLinear(fix *Fix, moves *[inputCount]r3.Vec, terrain Terrain,
 				likeliest[k] *= sign
 			}
 			want := r3.Scale(sign*rayleigh90*reach[i], axis)
-			got := w.displacedOnTerrain(at, &columns, fix.Hit, terrain, &likeliest)
+			got := w.displaced(at, &columns, fix.Hit, terrain, &likeliest)
 			if !(math.Hypot(got.X-want.X, got.Y-want.Y) <= fix.CE90Metres/4) {
 				return false
 			}
@@ -108,26 +110,33 @@ func (w *view) staysLinear(fix *Fix, moves *[inputCount]r3.Vec, terrain Terrain,
 	return true
 }
 
-// sampledOnTerrain is sampledEllipse with each draw marched over the terrain itself, because at shallow angles a ridge in front
-// or the valley behind are within the errors. A draw that finds no ground counts as infinitely far.
+// sampledOnTerrain is sampledEllipse with each ray marched over the terrain itself, because at shallow angles a ridge in
+// front or the valley behind are within the errors. A ray that finds no ground counts as infinitely far.
 func (w *view) sampledOnTerrain(fix *Fix, terrain Terrain, sigmas deviations) error {
-	var distances, climbs [terrainDraws]float64
-	var offsets [terrainDraws]r3.Vec
-	fix.Method = Sampled
-	w.drawTerrain(&offsets, fix.Hit, terrain, sigmas)
-	for i, offset := range offsets {
-		distances[i], climbs[i] = math.Hypot(offset.X, offset.Y), math.Abs(offset.Z)
+	var offsets [2 * latticePoints]r3.Vec
+	var squares, climbs [2 * latticePoints]float64
+	s := w.spread(fix.Hit, &sigmas)
+	at, lowered, left := FrameAt(fix.Point), 0.0, 0.0
+	// The points know by how much the camera is off over the ground, which is an error of both. Of a given sum the ground has
+	// this share, and what is left is independent of it.
+	if both := math.Hypot(sigmas[inputUp], sigmas[inputGround]); both > 0 {
+		lowered, left = sigmas[inputGround]/both*sigmas[inputGround]/both, sigmas[inputUp]*sigmas[inputGround]/both
 	}
-	slices.Sort(distances[:])
-	slices.Sort(climbs[:])
-	const inside = terrainDraws * 9 / 10
-	if math.IsInf(distances[inside], 1) {
+	for i := range offsets {
+		m, part := s.move(&standardNormals[i/2]), 1-2*float64(i%2)
+		offsets[i] = w.landing(&s, &m, part, at, terrain)
+		squares[i] = offsets[i].X*offsets[i].X + offsets[i].Y*offsets[i].Y
+		climbs[i] = math.Abs(offsets[i].Z - lowered*part*m.heightMetres)
+	}
+	square := nth(squares[:], len(squares)*9/10)
+	if math.IsInf(square, 1) {
 		return ErrUnbounded
 	}
-	fix.CE90Metres, fix.LE90Metres = distances[inside], climbs[inside]
+	fix.Method, fix.CE90Metres = Sampled, math.Sqrt(square)
+	fix.LE90Metres = math.Hypot(nth(climbs[:], len(climbs)*9/10), le90Factor*left)
 	var sum covariance2
 	for _, offset := range offsets {
-		if math.Hypot(offset.X, offset.Y) < fix.CE90Metres {
+		if offset.X*offset.X+offset.Y*offset.Y <= square {
 			sum.add(offset.X, offset.Y)
 		}
 	}
@@ -139,32 +148,22 @@ func (w *view) sampledOnTerrain(fix *Fix, terrain Terrain, sigmas deviations) er
 	return nil
 }
 
-// drawTerrain fills in how far the draws lie from the fix, east, north and up in metres. Draws come in pairs of opposite
-// sign, so that their mean is exact.
-func (w *view) drawTerrain(offsets *[terrainDraws]r3.Vec, hit Hit, terrain Terrain, sigmas deviations) {
-	at, columns := FrameAt(hit.Point), w.jacobian(hit.SlantRangeMetres)
-	noise := gaussian{state: 1}
-	for i := 0; i < terrainDraws; i += 2 {
-		var plus, minus deviations
-		for k, sigma := range sigmas {
-			d := sigma * noise.next()
-			plus[k], minus[k] = d, -d
-		}
-		offsets[i] = w.displacedOnTerrain(at, &columns, hit, terrain, &plus)
-		offsets[i+1] = w.displacedOnTerrain(at, &columns, hit, terrain, &minus)
-	}
+// landing is spread.place on a height model: where the ray meets the ground after a part of a move, east, north and up of
+// the fix.
+func (w *view) landing(s *spread, m *move, part float64, at Frame, terrain Terrain) r3.Vec {
+	tilt := r3.Scale(part, m.tilt)
+	ray := r3.Add(s.ray, r3.Scale(1+r3.Norm2(tilt)*(1./3), tilt))
+	sin, cos := math.Sincos(part * m.headingRad)
+	ray = r3.Vec{X: ray.X*cos + ray.Y*sin, Y: ray.Y*cos - ray.X*sin, Z: ray.Z}
+	from := r3.Scale(part, r3.Vec{X: m.eastMetres, Y: m.northMetres, Z: m.heightMetres})
+	return w.landed(from, ray, 0, at, terrain)
 }
 
-// displacedOnTerrain is displaced on a height model.
-func (w *view) displacedOnTerrain(at Frame, columns *[inputGround]r3.Vec, hit Hit, terrain Terrain, d *deviations) r3.Vec {
-	end := r3.Scale(hit.SlantRangeMetres, w.ray)
-	for k := inputHeading; k < inputGround; k++ {
-		end = r3.Add(end, r3.Scale(d[k], columns[k]))
-	}
+// landed returns where a ray from beside the camera meets the ground, which is higher than the model says, in a frame.
+func (w *view) landed(from, ray r3.Vec, liftMetres float64, at Frame, terrain Terrain) r3.Vec {
 	m := march{
-		terrain: terrain, liftMetres: d[inputGround],
-		origin:    w.frame.ECEF(r3.Vec{X: d[inputEast], Y: d[inputNorth], Z: d[inputUp]}),
-		direction: r3.Unit(w.frame.rotateToECEF(end)),
+		terrain: terrain, liftMetres: liftMetres,
+		origin: w.frame.ECEF(from), direction: r3.Unit(w.frame.rotateToECEF(ray)),
 	}
 	slant, _, err := m.run()
 	if err != nil {
@@ -173,19 +172,11 @@ func (w *view) displacedOnTerrain(at Frame, columns *[inputGround]r3.Vec, hit Hi
 	return at.ENU(r3.Add(m.origin, r3.Scale(slant, m.direction)))
 }
 
-// terrainDraws is the number of samples. With 500 the probability that the 90 % circle really holds has a sigma of 1.3 %.
-const terrainDraws = 500
-
-// gaussian is a fixed sequence of standard normal numbers: splitmix64 (Steele, Lea, Flood, OOPSLA 2014) through the inverse
-// of the normal distribution. The same pose therefore always gets the same error estimate.
-type gaussian struct{ state uint64 }
-
-func (g *gaussian) next() float64 {
-	g.state += 0x9e3779b97f4a7c15
-	z := g.state
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	z ^= z >> 31
-	uniform := (float64(z>>11) + 0.5) / (1 << 53) // in the open interval (0, 1)
-	return math.Sqrt2 * math.Erfinv(2*uniform-1)
+// displaced returns where the ray meets the ground when the inputs deviate.
+func (w *view) displaced(at Frame, columns *[inputGround]r3.Vec, hit Hit, terrain Terrain, d *deviations) r3.Vec {
+	end := r3.Scale(hit.SlantRangeMetres, w.ray)
+	for k := inputHeading; k < inputGround; k++ {
+		end = r3.Add(end, r3.Scale(d[k], columns[k]))
+	}
+	return w.landed(r3.Vec{X: d[inputEast], Y: d[inputNorth], Z: d[inputUp]}, end, d[inputGround], at, terrain)
 }
