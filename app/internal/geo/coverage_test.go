@@ -105,6 +105,9 @@ func TestCoverageOfOtherSigmas(t *testing.T) {
 	} {
 		least, most, refused := 100.0, 0.0, 0
 		for i, p := range coveragePoses() {
+			if i%3 != 0 { // a third of the poses has all angles, headings and lenses among them
+				continue
+			}
 			fix, percent := coverageOfTruths(t, p, sigmas, sigmas, rand.New(rand.NewPCG(uint64(i), 5)))
 			if fix == (Fix{}) {
 				refused++
