@@ -18,7 +18,7 @@ const maxSensorRange = 15000
 // detection without a camera have none to show.
 func (e Encoder) Camera(d detection.Detection, now time.Time) ([]byte, error) {
 	p := cmp.Or(e.Profile, tactical)
-	times := e.times(p, p.fallback, d.SeenAt, now)
+	times := e.times(p.stale, d.SeenAt, now)
 	if err := checkCamera(&d, times); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ type Encoder struct {
 func (e Encoder) Encode(d detection.Detection, now time.Time) ([]byte, error) {
 	p := cmp.Or(e.Profile, tactical)
 	s := p.sightingOf(&d)
-	times := e.times(p, s.class, d.SeenAt, now)
+	times := e.times(cmp.Or(s.class.stale, p.stale), d.SeenAt, now)
 	if err := check(&d, s, times); err != nil {
 		return nil, err
 	}
@@ -124,12 +124,12 @@ func (s sighting) idField(d *detection.Detection) string {
 // times are those of an event.
 type times struct{ time, start, stale time.Time }
 
-func (e Encoder) times(p *Profile, c *class, seen, now time.Time) times {
-	stale := cmp.Or(c.stale, p.stale, positive(e.Stale, DefaultStale))
+// times returns them for an event that stays for as long as the profile says, or else the encoder.
+func (e Encoder) times(stays time.Duration, seen, now time.Time) times {
 	if seen.After(now) {
 		seen = now
 	}
-	return times{time: now, start: seen, stale: now.Add(stale)}
+	return times{time: now, start: seen, stale: now.Add(cmp.Or(stays, positive(e.Stale, DefaultStale)))}
 }
 
 // check refuses what has no valid form in an event. Validation of the input should have refused all of it before.

@@ -66,6 +66,10 @@ func TestEncodeGolden(t *testing.T) {
 		"vehicle":   encode(t, sample()),
 		"no-height": encode(t, noHeight),
 		"late":      encode(t, late),
+		"track":     encode(t, tracked()),
+		"retract":   encode(t, retraction(tracked())),
+		"camera":    cameraEvent(t, cot.Encoder{}, filmed()),
+		"sar":       encodeWith(t, cot.Encoder{Profile: cot.SearchAndRescue()}, late),
 		"hello":     cot.Hello("detection-api.pod-0", "detection-api", now),
 		"ping":      cot.Ping("detection-api.pod-0", now),
 	} {
@@ -127,6 +131,26 @@ func TestEncodeDelay(t *testing.T) {
 		d.ReceivedAt = now.Add(-test.late)
 		if got := parse(t, encode(t, d)).Detail.Remarks; !strings.HasPrefix(got, test.want) {
 			t.Errorf("%v late: remarks %q, want them to begin with %q", test.late, got, test.want)
+		}
+	}
+}
+
+// TestEncodeOldImage holds that a late report is told apart from a late delivery.
+func TestEncodeOldImage(t *testing.T) {
+	for _, test := range []struct {
+		old, late time.Duration
+		want      string
+	}{
+		{59 * time.Second, 0, "vehicle"},
+		{time.Minute, 0, "image 60 s old when reported; vehicle"},
+		{2 * time.Hour, 732 * time.Second, "delayed 732 s; image 7200 s old when reported; vehicle"},
+		{-time.Hour, -time.Hour, "vehicle"}, // clocks that are fast
+	} {
+		d := sample()
+		d.ReceivedAt = now.Add(-test.late)
+		d.SeenAt = d.ReceivedAt.Add(-test.old)
+		if got := parse(t, encode(t, d)).Detail.Remarks; !strings.HasPrefix(got, test.want) {
+			t.Errorf("%+v: remarks %q, want them to begin with %q", test, got, test.want)
 		}
 	}
 }

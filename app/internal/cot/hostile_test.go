@@ -76,3 +76,23 @@ func TestHostileIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLongestEvent holds that an event whose every part is as long as it can be still has room for its remarks.
+func TestTheLongestEvent(t *testing.T) {
+	p := profile(t, `{"allow_hostile": true, "classes": {"x": {"type": "a-u-G`+strings.Repeat("-X", 21)+`", "how": "m-i-i-i-i-i-i-i", "icon": "`+strings.Repeat("i", 128)+`"}}}`)
+	d := tracked()
+	d.ObjectClass, d.CameraID = "x"+strings.Repeat(" ", 63), strings.Repeat("c", 100)
+	d.Track.ID, d.Track.Detections = strings.Repeat("t", 64), 1
+	d.Track.Fix.LatDeg, d.Track.Fix.LonDeg, *d.Track.Fix.HAEMetres = -89.123456789, -179.123456789, -9999998.123
+	d.Track.Fix.CE90Metres, d.Track.Fix.LE90Metres = 9999998.123, 9999998.123
+	d.Track.Fix.Ellipse = detection.Ellipse{MajorMetres: 9999998.12, MinorMetres: 9999998.12, BearingDeg: 123}
+	d.Track.Motion = &detection.Motion{SpeedMetresPerSecond: 2999.99, CourseDeg: 359.9}
+	b := encodeWith(t, cot.Encoder{Profile: p}, d)
+	e := parse(t, b)
+	if len(e.How) != 15 || len(e.Type) != 47 || len(e.Detail.Icon.Path) != 128 {
+		t.Fatalf("not the longest: %s", b)
+	}
+	if room := cot.MaxEventBytes - (len(b) - len(e.Detail.Remarks)); room < 800 {
+		t.Errorf("%d bytes are left for the remarks", room)
+	}
+}

@@ -101,7 +101,7 @@ func (p *Profile) checkHostile(text string) error {
 	if p.hostilesOK || !hostile(text) {
 		return nil
 	}
-	return fmt.Errorf(`%q is hostile, which an AI alone does not decide; "allow_hostile": true permits it`, text)
+	return fmt.Errorf(`%q is drawn as hostile, which an AI alone does not decide; "allow_hostile": true permits it`, text)
 }
 
 // affiliate puts an affiliation into the type of a thing.

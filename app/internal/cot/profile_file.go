@@ -44,7 +44,7 @@ type classFile struct {
 
 // ParseProfile reads a profile from a JSON file: a built-in profile ("base") and what differs from it. It is strict: unknown
 // and repeated names, data after the object and values out of range are errors, and all of them are told at once, each with
-// its class and field. A class is hostile only where the file says "allow_hostile": true.
+// its class and field. A class is hostile, or suspect, only where the file says "allow_hostile": true.
 func ParseProfile(data []byte) (*Profile, error) {
 	if len(data) > maxProfileBytes {
 		return nil, fmt.Errorf("the CoT profile is longer than %d bytes", maxProfileBytes)

@@ -22,7 +22,7 @@ func TestParseProfile(t *testing.T) {
 		{"the base is chosen", `{"base": "sar"}`, "person", "b-m-p-s-m"},
 		{"a class gets another type", `{"classes": {"vehicle": {"type": "a-u-G-E-V-C"}}}`, "vehicle", "a-u-G-E-V-C"},
 		{"its further names follow", `{"classes": {"vehicle": {"type": "a-u-G-E-V-C"}}}`, "car", "a-u-G-E-V-C"},
-		{"it is named in another way", `{"classes": {"Armed Vehicle": {"affiliation": "s"}}}`, "tank", "a-s-G-E-V-A"},
+		{"it is named in another way", `{"classes": {"Armed Vehicle": {"affiliation": "p"}}}`, "tank", "a-p-G-E-V-A"},
 		{"another affiliation in another type", `{"classes": {"vehicle": {"affiliation": "n", "type": "a-u-S"}}}`, "car", "a-n-S"},
 		{"a new class", `{"classes": {"bear": {"type": "a-n-G", "names": ["Grizzly"]}}}`, "grizzly", "a-n-G"},
 		{"names are replaced", `{"classes": {"vehicle": {"names": ["lorry"]}}}`, "car", "a-u-G"},
@@ -32,6 +32,7 @@ func TestParseProfile(t *testing.T) {
 		{"and leaves the others", `{"classes": {"zebra": {"type": "a-n-G", "names": ["van"]}, "vehicle": {"color": "#ffffff"}}}`, "car", "a-u-G-E-V"},
 		{"the fallback", `{"fallback": {"type": "a-p-G"}}`, "whatever", "a-p-G"},
 		{"hostile when told", `{"allow_hostile": true, "classes": {"tank": {"type": "a-h-G-E-V-A-T"}}}`, "tank", "a-h-G-E-V-A-T"},
+		{"suspect when told", `{"allow_hostile": true, "classes": {"tank": {"type": "a-u-G", "affiliation": "s"}}}`, "tank", "a-s-G"},
 		{"not ASCII, any case", `{"classes": {"véhicule": {"type": "a-n-G"}}}`, "VÉHICULE", "a-n-G"},
 	} {
 		if got := profile(t, test.text).TypeOf(test.class); got != test.want {
@@ -97,11 +98,14 @@ func TestParseProfileRefuses(t *testing.T) {
 		`{"classes": {"vehicle": {"type": "b-t-f"}}}`:                                 "no type of a thing on the map",
 		`{"classes": {"vehicle": {"type": "ab-u-G"}}}`:                                "no type of a thing on the map",
 		`{"classes": {"vehicle": {"type": "a-u-G` + strings.Repeat("-x", 30) + `"}}}`: "longer than 48 bytes",
-		`{"classes": {"vehicle": {"type": "a-h-G"}}}`:                                 `classes.vehicle: type: "a-h-G" is hostile`,
-		`{"classes": {"vehicle": {"affiliation": "h"}}}`:                              `"a-h-G-E-V" is hostile`,
+		`{"classes": {"vehicle": {"type": "a-h-G"}}}`:                                 `classes.vehicle: type: "a-h-G" is drawn as hostile`,
+		`{"classes": {"vehicle": {"affiliation": "h"}}}`:                              `"a-h-G-E-V" is drawn as hostile`,
 		`{"classes": {"vehicle": {"icon": "COT_MAPPING_2525B/a-h/a-h-G"}}}`:           "classes.vehicle: icon: ",
-		`{"classes": {"vehicle": {"type": "b-r-h-O"}}}`:                               "is hostile",
-		`{"fallback": {"type": "a-h-G"}}`:                                             `fallback: type: "a-h-G" is hostile`,
+		`{"classes": {"vehicle": {"type": "b-r-h-O"}}}`:                               "is drawn as hostile",
+		`{"fallback": {"type": "a-h-G"}}`:                                             `fallback: type: "a-h-G" is drawn as hostile`,
+		`{"classes": {"vehicle": {"affiliation": "s"}}}`:                              `"a-s-G-E-V" is drawn as hostile`,
+		`{"classes": {"vehicle": {"affiliation": "j"}}}`:                              `"a-j-G-E-V" is drawn as hostile`,
+		`{"classes": {"vehicle": {"affiliation": "k"}}}`:                              `"a-k-G-E-V" is drawn as hostile`,
 		`{"fallback": {"names": ["x"]}}`:                                              "fallback: names: ",
 		`{"fallback": null}`:                                                          "fallback: it is no JSON object",
 		`{"classes": {"fire": {"affiliation": "s"}}}`:                                 `classes.fire: affiliation: the type "b-l-f" has none`,
@@ -161,8 +165,8 @@ func FuzzParseProfile(f *testing.F) {
 				t.Fatal(err)
 			}
 			checkProfile(t, b)
-			if !strings.Contains(text, "allow_hostile") && strings.HasPrefix(p.TypeOf(class), "a-h") {
-				t.Fatalf("%q is hostile", class)
+			if kind := p.TypeOf(class); !strings.Contains(strings.ToLower(text), "allow_hostile") && strings.HasPrefix(kind, "a-") && strings.ContainsAny(kind[2:3], "hsjk") {
+				t.Fatalf("%q is drawn as hostile", class)
 			}
 		}
 	})

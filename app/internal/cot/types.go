@@ -58,12 +58,14 @@ func oneOf(token, letters string) bool { return len(token) == 1 && strings.Conta
 
 func spaced(letters string) string { return strings.Join(strings.Split(letters, ""), " ") }
 
-// hostile tells whether a type or the path of an icon says that something is hostile: a-h-..., and reports and graphics
-// (b-r-h, b-g-h).
+// hostile tells whether a type or the path of an icon makes something hostile on a map. That is a-h (hostile), but ATAK draws
+// a-s, a-j and a-k (suspect, joker, faker) with the same symbol (Icon2525cTypeResolver), and reports and graphics have
+// affiliations too (b-r-h, b-g-h).
 func hostile(text string) bool {
 	for part := range strings.SplitSeq(text, "/") {
-		for _, prefix := range []string{"a-h", "b-r-h", "b-g-h"} {
-			if part == prefix || strings.HasPrefix(part, prefix+"-") {
+		for _, prefix := range []string{"a-", "b-r-", "b-g-"} {
+			rest, found := strings.CutPrefix(part, prefix)
+			if letter, _, _ := strings.Cut(rest, "-"); found && oneOf(letter, "hsjk") {
 				return true
 			}
 		}
