@@ -13,9 +13,8 @@ import (
 const maxSensorRange = 15000
 
 // Camera returns the event of the camera that d was seen with, as it is delivered at now: where it was and, so that a map
-// draws its field of view, where it looked. It has the uid that the events of its detections link to. The heading has to be
-// a true one; one that is magnetic is left out, and with it the field of view. Errors are as for Encode; a retraction and a
-// detection without a camera have none to show.
+// draws its field of view, where it looked. It has the uid that the events of its detections link to. Errors are as for
+// Encode; a retraction and a detection without a camera have none to show.
 func (e Encoder) Camera(d detection.Detection, now time.Time) ([]byte, error) {
 	p := cmp.Or(e.Profile, tactical)
 	times := e.times(p.stale, d.SeenAt, now)
@@ -30,7 +29,7 @@ func (e Encoder) Camera(d detection.Detection, now time.Time) ([]byte, error) {
 	b = append(b, `<detail><contact callsign="`...)
 	b = appendName(b, d.CameraID, maxCallsignClass)
 	b = append(b, `"/><precisionlocation altsrc="???"/>`...)
-	b = appendSensor(b, &d)
+	b = appendSensor(b, &d, azimuth(&d))
 	b = append(b, `<remarks>camera of `...)
 	b = appendName(b, d.Source, maxRemarkField)
 	b = append(b, `; last image `...)
@@ -85,16 +84,16 @@ func stated(sigma *float64) float64 {
 }
 
 // appendSensor writes the field of view. Angles are those of CoT's sensor schema: azimuth [0, 360) from true north, elevation
-// up, roll with the right side down. The range is how far the camera saw: the distance to what it detected.
-func appendSensor(b []byte, d *detection.Detection) []byte {
+// up, roll with the right side down. The range is how far the camera saw: the distance to what it detected. A view that is not
+// known is not drawn.
+func appendSensor(b []byte, d *detection.Detection, azimuthDeg float64) []byte {
 	s := &d.Sensor
 	fov, vfov := fieldOfView(s.ImageWidthPx, s.PrincipalPointXPx, s.FocalLengthPx), fieldOfView(s.ImageHeightPx, s.PrincipalPointYPx, s.FocalLengthPx)
-	looks := finite(s.HeadingDeg) && s.HeadingReference != detection.MagneticNorth
-	if !looks || !(math.Abs(s.PitchDeg) <= 90) || !finite(s.RollDeg) || !(fov >= 0.1) || !(vfov >= 0.1) {
+	if !finite(azimuthDeg) || !(math.Abs(s.PitchDeg) <= 90) || !finite(s.RollDeg) || !(fov >= 0.1) || !(vfov >= 0.1) {
 		return b
 	}
 	b = append(b, `<sensor azimuth="`...)
-	b = appendAngle(b, s.HeadingDeg)
+	b = appendAngle(b, azimuthDeg)
 	b = append(b, `" elevation="`...)
 	b = appendDecimal(b, s.PitchDeg, 1)
 	b = append(b, `" roll="`...)
@@ -108,6 +107,20 @@ func appendSensor(b []byte, d *detection.Detection) []byte {
 		b = appendDecimal(b, min(math.Ceil(seen), maxSensorRange), 0)
 	}
 	return append(b, `"/>`...)
+}
+
+// azimuth returns where the camera looked from true north, in degrees; NaN when that is not known.
+func azimuth(d *detection.Detection) float64 {
+	s := &d.Sensor
+	if s.HeadingReference != detection.MagneticNorth {
+		return s.HeadingDeg
+	}
+	at := geo.LatLonHAE{LatDeg: s.LatDeg, LonDeg: s.LonDeg, HAEMetres: s.ElevationMetres}
+	field, err := geo.MagneticFieldAt(at, geo.DecimalYear(d.SeenAt))
+	if err != nil {
+		return math.NaN()
+	}
+	return s.HeadingDeg + field.DeclinationDeg
 }
 
 // fieldOfView is the angle between the edges of an image in degrees, by a pinhole; NaN when it cannot be told.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/detection-api/detection-api/app/internal/cot"
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -95,6 +96,15 @@ func TestCameraPrincipalPoint(t *testing.T) {
 	}
 }
 
+// TestCameraMagnetic has a test value that NOAA publishes with the World Magnetic Model 2025 (WMM2025_TEST_VALUES.txt): at
+// 2025.0, 80 N 96 W and 48 km the declination was -29.91 degrees.
+func TestCameraMagnetic(t *testing.T) {
+	d := filmed()
+	d.Sensor.HeadingReference, d.Sensor.LatDeg, d.Sensor.LonDeg, d.Sensor.ElevationMetres = detection.MagneticNorth, 80, -96, 48000
+	d.SeenAt = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	within(t, camera(t, cot.Encoder{}, d).Detail.Sensor.Azimuth, 270-29.91, 0.06)
+}
+
 func TestCameraRoll(t *testing.T) {
 	for roll, want := range map[float64]string{180: "180.0", -180: "180.0", -179.97: "180.0", 180.04: "180.0", 180.06: "-179.9", -0.01: "0.0", 540: "180.0"} {
 		d := filmed()
@@ -108,13 +118,15 @@ func TestCameraRoll(t *testing.T) {
 // TestCameraWithoutAView holds that a view that is not known is not drawn.
 func TestCameraWithoutAView(t *testing.T) {
 	for name, change := range map[string]func(*detection.Detection){
-		"magnetic heading": func(d *detection.Detection) { d.Sensor.HeadingReference = detection.MagneticNorth },
-		"no focal length":  func(d *detection.Detection) { d.Sensor.FocalLengthPx = 0 },
-		"no image size":    func(d *detection.Detection) { d.Sensor.ImageWidthPx = 0 },
-		"a telescope":      func(d *detection.Detection) { d.Sensor.FocalLengthPx = 1e7 },
-		"pitch":            func(d *detection.Detection) { d.Sensor.PitchDeg = 91 },
-		"heading":          func(d *detection.Detection) { d.Sensor.HeadingDeg = nan },
-		"roll":             func(d *detection.Detection) { d.Sensor.RollDeg = inf },
+		"before the model": func(d *detection.Detection) {
+			d.Sensor.HeadingReference, d.SeenAt = detection.MagneticNorth, now.AddDate(-10, 0, 0)
+		},
+		"no focal length": func(d *detection.Detection) { d.Sensor.FocalLengthPx = 0 },
+		"no image size":   func(d *detection.Detection) { d.Sensor.ImageWidthPx = 0 },
+		"a telescope":     func(d *detection.Detection) { d.Sensor.FocalLengthPx = 1e7 },
+		"pitch":           func(d *detection.Detection) { d.Sensor.PitchDeg = 91 },
+		"heading":         func(d *detection.Detection) { d.Sensor.HeadingDeg = nan },
+		"roll":            func(d *detection.Detection) { d.Sensor.RollDeg = inf },
 	} {
 		d := filmed()
 		change(&d)
