@@ -83,6 +83,11 @@ func TestCameraErrors(t *testing.T) {
 	if p := camera(t, cot.Encoder{}, d).Point; p.CE != "4.292" || p.LE != "3.290" { // 2.1460 and 1.6449 of them
 		t.Errorf("90 %%: %+v", p)
 	}
+	over := d
+	over.Datum = detection.AGL
+	if p := camera(t, cot.Encoder{}, over).Point; p.CE != "4.292" || p.LE != "9999999.0" {
+		t.Errorf("height unknown: %+v", p)
+	}
 	if p := camera(t, cot.Encoder{Profile: profile(t, `{"errors": "one-sigma"}`)}, d).Point; p.CE != "2.000" || p.LE != "2.000" {
 		t.Errorf("one sigma: %+v", p)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/detection-api/detection-api/app/internal/detection"
 )
 
-// Bounds in bytes as written, that is after escaping. All of them together leave more than 800 bytes for the remarks: TestTheLongestEvent.
+// Bounds in bytes as written, that is after escaping. All of them together leave more than 800 bytes for the remarks.
 const (
 	maxCallsignClass = 48
 	maxCameraUID     = 64

@@ -212,10 +212,12 @@ func TestEncodeEllipse(t *testing.T) {
 
 func TestEncodeRefuses(t *testing.T) {
 	for field, change := range map[string]func(*detection.Detection){
-		"detection_id": func(d *detection.Detection) { d.ID = `a"b` },
-		"fix.lat":      func(d *detection.Detection) { d.Fix.LatDeg = math.NaN() },
-		"fix.lon":      func(d *detection.Detection) { d.Fix.LonDeg = 180.1 },
-		"timestamp":    func(d *detection.Detection) { d.SeenAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"detection_id: must be 1 to 64": func(d *detection.Detection) { d.ID = strings.Repeat("x", 65) },
+		"fix.lat: must be":              func(d *detection.Detection) { d.Fix.LatDeg = -90.00000001 },
+		"detection_id":                  func(d *detection.Detection) { d.ID = `a"b` },
+		"fix.lat":                       func(d *detection.Detection) { d.Fix.LatDeg = math.NaN() },
+		"fix.lon":                       func(d *detection.Detection) { d.Fix.LonDeg = 180.1 },
+		"timestamp":                     func(d *detection.Detection) { d.SeenAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
 		d := sample()
 		change(&d)

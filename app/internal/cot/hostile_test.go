@@ -35,7 +35,11 @@ func TestHostileText(t *testing.T) {
 			d.ObjectClass, d.Source, d.CameraID, d.ReportedBy = test.in, test.in, test.in, test.in
 			d.Fix.Flag = geo.Flag(test.in)
 			d.ReceivedAt = now.Add(-732 * time.Second)
-			e := parse(t, encode(t, d))
+			b := encode(t, d)
+			e := parse(t, b)
+			if strings.Contains(string(b), "'") {
+				t.Errorf("an apostrophe in %s", b)
+			}
 			if want := test.want + " 7890ab"; e.Detail.Contact.Callsign != want {
 				t.Errorf("callsign %q, want %q", e.Detail.Contact.Callsign, want)
 			}

@@ -61,6 +61,11 @@ func TestTrack(t *testing.T) {
 func TestFirstOfATrack(t *testing.T) {
 	d := tracked()
 	d.Track.Detections, d.Track.Motion = 1, nil
+	two := tracked()
+	two.Track.Detections = 2
+	if how := parse(t, encode(t, two)).How; how != "m-f" {
+		t.Errorf("two detections: how %s", how)
+	}
 	e := parse(t, encode(t, d))
 	if e.How != "m-i" || e.UID != "detection-api."+trackID || strings.Contains(e.Detail.Remarks, "detections") || e.Detail.Track != nil {
 		t.Errorf("how %s, uid %s, remarks %q, track %v", e.How, e.UID, e.Detail.Remarks, e.Detail.Track)
@@ -118,9 +123,9 @@ func TestRetraction(t *testing.T) {
 
 func TestRetractionLate(t *testing.T) {
 	d := retraction(sample())
-	d.Reason, d.ReceivedAt, d.SeenAt = "", now.Add(-732*time.Second), now.Add(-732*time.Second)
+	d.Reason, d.ReceivedAt, d.SeenAt = "", now.Add(-732*time.Second), now.Add(-832*time.Second)
 	e := parse(t, encode(t, d))
-	if e.Detail.Remarks != "delayed 732 s; retracted" || e.Start != "2026-03-04T04:53:57.250Z" || e.Stale != "2026-03-04T05:11:09.250Z" {
+	if e.Detail.Remarks != "delayed 732 s; retracted" || e.Start != "2026-03-04T04:52:17.250Z" || e.Stale != "2026-03-04T05:11:09.250Z" {
 		t.Errorf("remarks %q, start %s, stale %s", e.Detail.Remarks, e.Start, e.Stale)
 	}
 }

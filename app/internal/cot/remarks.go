@@ -10,13 +10,10 @@ import (
 // oldAfter is the time between image and acceptance from which the remarks tell it.
 const oldAfter = time.Minute
 
-// appendRemarks writes what a person should read, in the room that is left, the most important first.
+// appendRemarks writes what a person should read, in the room that is left (TestTheLongestEvent), the most important first.
 func (e Encoder) appendRemarks(b []byte, d *detection.Detection, s sighting, now time.Time) []byte {
 	const open, end = "<remarks>", "</remarks>"
 	room := MaxEventBytes - len(b) - len(open) - len(end) - len(detailEnd)
-	if room <= 0 {
-		return b
-	}
 	var buffer [512]byte
 	text := e.appendAge(buffer[:0], d, now)
 	if d.Retracts != "" {

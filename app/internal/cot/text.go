@@ -7,8 +7,8 @@ import (
 
 const ellipsis = "..."
 
-// appendText appends s as ASCII character data that is also safe in a quoted attribute, in at most limit bytes. What does
-// not fit is cut between characters and replaced by "...".
+// appendText appends s as ASCII character data that is also safe in a quoted attribute, in at most limit bytes, which
+// must be 3 or more. What does not fit is cut between characters and replaced by "...".
 func appendText(b []byte, s string, limit int) []byte {
 	if len(s) <= limit && plain(s) {
 		return append(b, s...)
@@ -21,8 +21,6 @@ func appendText(b []byte, s string, limit int) []byte {
 		}
 		b = appendRune(b, r)
 		switch size := len(b) - from; {
-		case size > limit && limit < len(ellipsis):
-			return b[:from]
 		case size > limit:
 			return append(b[:fits], ellipsis...)
 		case size <= limit-len(ellipsis):
