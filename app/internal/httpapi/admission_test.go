@@ -153,7 +153,7 @@ func TestOverloadIsRefusedBeforeTheBody(t *testing.T) {
 			}
 			return accept.Accept(ctx, in, by)
 		}}
-		g.handler = New(g.Options)
+		g.handler = g.build()
 		var waiting sync.WaitGroup
 		for i := range floor {
 			waiting.Go(func() {
@@ -225,7 +225,7 @@ func TestManyAdmittedAtOnce(t *testing.T) {
 			<-release
 			return accept.Accept(ctx, in, by)
 		}}
-		g.handler = New(g.Options)
+		g.handler = g.build()
 		codes := make(chan int, clients)
 		for range clients {
 			go func() {

@@ -6,11 +6,7 @@ import (
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
 )
-
-// detectionsPath is the resource. Everything at and below it needs a token.
-const detectionsPath = "/api/v1/detections"
 
 // The response headers of a detection.
 const (
@@ -19,23 +15,17 @@ const (
 	headerDurability = "X-Durability"
 )
 
-func (a *api) routeDetections(e *echo.Echo) {
-	e.POST(detectionsPath, a.createDetection)
-	e.Match([]string{http.MethodGet, http.MethodHead}, detectionsPath+"/:id", a.getDetection)
-}
-
 // createDetection answers 201 when the detection is in the store, 202 when it is on this pod's disk only.
-func (a *api) createDetection(c echo.Context) error {
-	x := exchangeOf(c)
+func (a *api) createDetection(x *exchange, r *http.Request) error {
 	if err := a.admit(x); err != nil {
 		return err
 	}
-	in, err := a.readInput(c)
+	in, err := a.readInput(x, r)
 	if err != nil {
 		return err
 	}
 	x.source, x.cameraID = in.Source, in.CameraID
-	accepted, err := a.commit(c.Request().Context(), in, x.subject)
+	accepted, err := a.commit(r.Context(), in, x.identity.Subject)
 	if err != nil {
 		return err
 	}
@@ -45,14 +35,14 @@ func (a *api) createDetection(c echo.Context) error {
 	if accepted.Durability == detection.InPod {
 		status = http.StatusAccepted
 	}
-	header := c.Response().Header()
-	header.Set(echo.HeaderLocation, detectionsPath+"/"+accepted.Detection.ID)
+	header := x.Header()
+	header.Set(headerLocation, detectionsPath+"/"+accepted.Detection.ID)
 	header.Set(headerDurability, string(accepted.Durability))
 	setDetectionHeaders(header, accepted.Detection)
-	if prefersJSON(c.Request().Header.Values(echo.HeaderAccept), false) {
-		return writeJSON(c, status, viewAccepted(accepted))
+	if prefersJSON(r.Header.Values(headerAccept), false) {
+		return writeJSON(x, status, viewAccepted(accepted))
 	}
-	return c.Blob(status, echo.MIMEApplicationXML, accepted.Event)
+	return x.blob(status, mediaXML, accepted.Event)
 }
 
 // admit refuses before the body is read: what the service has no room for, and a subject that is too fast.
@@ -60,7 +50,7 @@ func (a *api) admit(x *exchange) error {
 	if a.admission.full() {
 		return errOverloaded
 	}
-	if x.retryAfter = a.subjects.take(x.subject, a.Now()); x.retryAfter > 0 {
+	if x.retryAfter = a.subjects.take(x.identity.Subject, a.Now()); x.retryAfter > 0 {
 		return &detection.Error{
 			Code: detection.CodeRateLimited, Message: "this token's subject reports too many detections; see Retry-After",
 		}
@@ -81,10 +71,10 @@ func (a *api) commit(ctx context.Context, in detection.Input, subject string) (a
 }
 
 // readInput reads and decodes the body. The bytes count as in flight until both are done.
-func (a *api) readInput(c echo.Context) (detection.Input, error) {
+func (a *api) readInput(x *exchange, r *http.Request) (detection.Input, error) {
 	held := &lease{budget: a.inFlight}
 	defer held.end()
-	body, err := a.readBody(c, held)
+	body, err := a.readBody(x, r, held)
 	if err != nil {
 		return detection.Input{}, err
 	}
@@ -92,31 +82,30 @@ func (a *api) readInput(c echo.Context) (detection.Input, error) {
 }
 
 // getDetection answers with JSON unless the client prefers XML, in which case it gets the CoT event.
-func (a *api) getDetection(c echo.Context) error {
-	id, err := uuid.Parse(c.Param("id"))
-	if err != nil || len(c.Param("id")) != len(id.String()) { // uuid.Parse takes braces and urn: too
+func (a *api) getDetection(x *exchange, r *http.Request) error {
+	id, err := uuid.Parse(r.PathValue("id"))
+	if err != nil || len(r.PathValue("id")) != len(id.String()) { // uuid.Parse takes braces and urn: too
 		return detection.ErrNotFound
 	}
-	x := exchangeOf(c)
 	x.detectionID = id.String()
-	record, err := a.Finder.Get(c.Request().Context(), x.detectionID)
+	record, err := a.Finder.Get(r.Context(), x.detectionID)
 	if err != nil {
 		return err
 	}
-	setDetectionHeaders(c.Response().Header(), record.Detection)
-	if prefersJSON(c.Request().Header.Values(echo.HeaderAccept), true) {
-		return writeJSON(c, http.StatusOK, viewDetection(record.Detection))
+	setDetectionHeaders(x.Header(), record.Detection)
+	if prefersJSON(r.Header.Values(headerAccept), true) {
+		return writeJSON(x, http.StatusOK, viewDetection(record.Detection))
 	}
 	event, err := a.Encode(record.Detection)
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, echo.MIMEApplicationXML, event)
+	return x.blob(http.StatusOK, mediaXML, event)
 }
 
 func setDetectionHeaders(header http.Header, d detection.Detection) {
 	header.Set(headerID, d.ID)
 	header.Set(headerFlag, string(d.Fix.Flag))
-	header.Set(echo.HeaderVary, echo.HeaderAccept)
-	header.Set(echo.HeaderCacheControl, "no-store") // where things are is not for caches
+	header.Set(headerVary, headerAccept)
+	header.Set(headerCacheControl, "no-store") // where things are is not for caches
 }

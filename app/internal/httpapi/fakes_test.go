@@ -78,11 +78,11 @@ func newRig() *rig {
 		Logger:     slog.New(slog.NewJSONHandler(&g.log, nil)),
 		Registerer: g.registry,
 		Gatherer:   g.registry,
-		Authenticate: func(bearer string) (string, error) {
+		Authenticate: func(bearer string) (Identity, error) {
 			if bearer != goodToken {
-				return "", errTest
+				return Identity{}, errTest
 			}
-			return "drone-7", nil
+			return Identity{Subject: "drone-7", Roles: []Role{Ingest, Read, Operate}}, nil
 		},
 		Ingestor: fakeIngestor{func(_ context.Context, in detection.Input, by string) (detection.Accepted, error) {
 			return detection.Accepted{
@@ -114,9 +114,11 @@ func detectionOf(in detection.Input, by string) detection.Detection {
 	}
 }
 
+func (g *rig) build() http.Handler { return New(g.Options) }
+
 func (g *rig) serve(r *http.Request) *httptest.ResponseRecorder {
 	if g.handler == nil {
-		g.handler = New(g.Options)
+		g.handler = g.build()
 	}
 	w := httptest.NewRecorder()
 	g.handler.ServeHTTP(w, r)

@@ -4,13 +4,11 @@ package httpapi
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -54,8 +52,8 @@ type Options struct {
 	// refused with 429. 0: no limit.
 	SubjectRate float64
 
-	// Authenticate returns the subject of a bearer token, or an error, which only the log gets to see.
-	Authenticate func(bearer string) (subject string, err error)
+	// Authenticate returns whose bearer token it is, or an error, which only the log gets to see. nil: nobody has one.
+	Authenticate func(bearer string) (Identity, error)
 	Ingestor     Ingestor
 	Finder       Finder
 	// Encode returns the CoT event, XML, of a detection that was committed earlier.
@@ -72,6 +70,8 @@ type api struct {
 	admission *admission
 	subjects  *subjects
 	refusals  refusals
+	router    http.Handler
+	open      map[string]bool // the paths that need no token
 }
 
 // New returns the handler of all routes.
@@ -95,10 +95,12 @@ func New(opts Options) http.Handler {
 		subjects:  newSubjects(opts.SubjectRate, maxSubjects),
 	}
 	a.metrics = newMetrics(opts.Registerer, a.admission)
-	e := echo.New()
-	e.Logger.SetOutput(io.Discard) // what there is to say goes to opts.Logger
-	e.Use(a.observe, a.authenticate)
-	a.routeDetections(e)
-	a.routeHealth(e)
-	return http.HandlerFunc(e.ServeHTTP)
+	a.open = map[string]bool{}
+	routes := a.routes()
+	for i, r := range routes {
+		a.open[r.path] = r.role == ""
+		routes[i] = a.authorize(r)
+	}
+	a.router = newRouter(routes)
+	return a
 }

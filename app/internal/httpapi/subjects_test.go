@@ -17,7 +17,7 @@ func TestSubjectRate(t *testing.T) {
 	g := newRig()
 	g.Now = func() time.Time { return now }
 	g.SubjectRate = 0.25
-	g.Authenticate = func(bearer string) (string, error) { return bearer, nil }
+	g.Authenticate = func(bearer string) (Identity, error) { return Identity{Subject: bearer, Roles: []Role{Ingest}}, nil }
 	post := func(subject string) (status int, retryAfter string) {
 		w := g.post(goodBody, "Authorization", "Bearer "+subject)
 		if w.Code == http.StatusTooManyRequests {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/geo"
-	"github.com/labstack/echo/v4"
 )
 
 // view is a detection as clients see it: flat, with the position first. Angles are in degrees, lengths in metres.
@@ -65,13 +64,13 @@ func viewAccepted(accepted detection.Accepted) view {
 
 // writeJSON encodes before it writes, so that a value that cannot be encoded is still a clean 500. XML in a string stays
 // readable: nobody puts this JSON into a web page.
-func writeJSON(c echo.Context, status int, value any) error {
+func writeJSON(x *exchange, status int, value any) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(text.Len())) // whole also when it is flushed early
-	return c.Blob(status, echo.MIMEApplicationJSON, text.Bytes())
+	x.Header().Set("Content-Length", strconv.Itoa(text.Len())) // whole also when it is flushed early
+	return x.blob(status, mediaJSON, text.Bytes())
 }
