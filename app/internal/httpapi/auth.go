@@ -32,6 +32,9 @@ func (a *api) authenticate(x *exchange, r *http.Request) error {
 	identity, err := a.identify(r)
 	if err != nil {
 		x.Header().Set(headerAuthenticate, "Bearer")
+		if r.URL.Path == kmlPath { // Google Earth asks its user for a name and a password then
+			x.Header().Add(headerAuthenticate, `Basic realm="detection-api: the password is a token", charset="UTF-8"`)
+		}
 		// One answer for every cause: what was wrong with a token helps only who tries tokens out.
 		return &detection.Error{Code: detection.CodeUnauthorized, Message: "a valid bearer token is required", Err: err}
 	}
@@ -60,13 +63,25 @@ func (a *api) authorize(r route) route {
 		if !slices.Contains(x.identity.Roles, r.role) {
 			return &detection.Error{Code: detection.CodeForbidden, Message: "this needs the role " + string(r.role) + ", which the token does not have"}
 		}
+		if r.role == Read {
+			if x.retryAfter = a.readers.take(x.identity.Subject, 1, a.Now()); x.retryAfter > 0 {
+				return &detection.Error{Code: detection.CodeRateLimited, Message: "this token's subject asks too often; see Retry-After"}
+			}
+		}
 		return handle(x, request)
 	}
 	return r
 }
 
-// bearerOf returns the token of the one Authorization header, or false when there is none, several or another scheme.
+// bearerOf returns the token of the one Authorization header, or false when there is none, several or another scheme. To
+// read, the token may also be the password of Basic, with any name: maps such as Google Earth and QGIS can send nothing else.
+// Not to write: browsers send what they know of Basic also where another site asks them to.
 func bearerOf(r *http.Request) (string, bool) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if _, password, ok := basicOf(r); ok {
+			return password, password != ""
+		}
+	}
 	values := r.Header.Values(headerAuthorization)
 	if len(values) != 1 {
 		return "", false

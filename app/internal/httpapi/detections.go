@@ -3,9 +3,9 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/google/uuid"
 )
 
 // The response headers of a detection.
@@ -13,17 +13,24 @@ const (
 	headerID         = "X-Detection-ID"
 	headerFlag       = "X-Confidence-Flag"
 	headerDurability = "X-Durability"
+	headerReplay     = "Idempotent-Replay" // "true": it had been accepted before
 )
 
-// createDetection answers 201 when the detection is in the store, 202 when it is on this pod's disk only.
+// createDetection answers 201 when the detection is in the store, 202 when it is on this pod's disk only, and 200 with the
+// first one when it is a repetition.
 func (a *api) createDetection(x *exchange, r *http.Request) error {
 	if err := a.admit(x); err != nil {
+		return err
+	}
+	key, err := keyOf(r)
+	if err != nil {
 		return err
 	}
 	in, err := a.readInput(x, r)
 	if err != nil {
 		return err
 	}
+	in.IdempotencyKey = detection.IdempotencyKey(x.identity.Subject, key)
 	x.source, x.cameraID = in.Source, in.CameraID
 	accepted, err := a.commit(r.Context(), in, x.identity.Subject)
 	if err != nil {
@@ -31,11 +38,11 @@ func (a *api) createDetection(x *exchange, r *http.Request) error {
 	}
 	x.detectionID, x.flag, x.durability = accepted.Detection.ID, accepted.Detection.Fix.Flag, accepted.Durability
 	a.metrics.flags.WithLabelValues(string(x.flag)).Inc()
-	status := http.StatusCreated
-	if accepted.Durability == detection.InPod {
-		status = http.StatusAccepted
-	}
+	status := statusOf(accepted)
 	header := x.Header()
+	if accepted.Repeated {
+		header.Set(headerReplay, "true")
+	}
 	header.Set(headerLocation, detectionsPath+"/"+accepted.Detection.ID)
 	header.Set(headerDurability, string(accepted.Durability))
 	setDetectionHeaders(header, accepted.Detection)
@@ -45,28 +52,60 @@ func (a *api) createDetection(x *exchange, r *http.Request) error {
 	return x.blob(status, mediaXML, accepted.Event)
 }
 
+func statusOf(accepted detection.Accepted) int {
+	switch {
+	case accepted.Repeated:
+		return http.StatusOK
+	case accepted.Durability == detection.InPod:
+		return http.StatusAccepted
+	}
+	return http.StatusCreated
+}
+
+// maxKeyBytes bounds an Idempotency-Key. Clients send a UUID as a rule.
+const maxKeyBytes = 255
+
+// keyOf returns the client's own name for its request, "" when it gives none.
+func keyOf(r *http.Request) (string, error) {
+	values := r.Header.Values(headerKey)
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	unfit := func(c rune) bool { return c <= ' ' || c > '~' }
+	if len(values) > 1 || key == "" || len(key) > maxKeyBytes || strings.ContainsFunc(key, unfit) {
+		return "", &detection.Error{Code: codeParameter, Field: headerKey, Message: "must be 1 to 255 visible characters of ASCII, and be there once"}
+	}
+	return key, nil
+}
+
+// errTooFast refuses what a subject reports beyond its rate.
+var errTooFast = &detection.Error{
+	Code: detection.CodeRateLimited, Message: "this token's subject reports too many detections; see Retry-After",
+}
+
 // admit refuses before the body is read: what the service has no room for, and a subject that is too fast.
 func (a *api) admit(x *exchange) error {
 	if a.admission.full() {
 		return errOverloaded
 	}
-	if x.retryAfter = a.subjects.take(x.identity.Subject, a.Now()); x.retryAfter > 0 {
-		return &detection.Error{
-			Code: detection.CodeRateLimited, Message: "this token's subject reports too many detections; see Retry-After",
-		}
+	if x.retryAfter = a.subjects.take(x.identity.Subject, 1, a.Now()); x.retryAfter > 0 {
+		return errTooFast
 	}
 	return nil
 }
 
 // commit looks for room once more, as many may have been admitted at one time.
 func (a *api) commit(ctx context.Context, in detection.Input, subject string) (accepted detection.Accepted, err error) {
-	if !a.admission.enter() {
+	if !a.admission.enter(1) {
 		return detection.Accepted{}, errOverloaded
 	}
-	committed := false
-	defer func() { a.admission.leave(committed) }() // also after a panic
+	committed := 0
+	defer func() { a.admission.leave(1, committed) }() // also after a panic
 	accepted, err = a.Ingestor.Accept(ctx, in, subject)
-	committed = err == nil
+	if err == nil {
+		committed = 1
+	}
 	return accepted, err
 }
 
@@ -79,28 +118,6 @@ func (a *api) readInput(x *exchange, r *http.Request) (detection.Input, error) {
 		return detection.Input{}, err
 	}
 	return detection.ParseInput(body)
-}
-
-// getDetection answers with JSON unless the client prefers XML, in which case it gets the CoT event.
-func (a *api) getDetection(x *exchange, r *http.Request) error {
-	id, err := uuid.Parse(r.PathValue("id"))
-	if err != nil || len(r.PathValue("id")) != len(id.String()) { // uuid.Parse takes braces and urn: too
-		return detection.ErrNotFound
-	}
-	x.detectionID = id.String()
-	record, err := a.Finder.Get(r.Context(), x.detectionID)
-	if err != nil {
-		return err
-	}
-	setDetectionHeaders(x.Header(), record.Detection)
-	if prefersJSON(r.Header.Values(headerAccept), true) {
-		return writeJSON(x, http.StatusOK, viewDetection(record.Detection))
-	}
-	event, err := a.Encode(record.Detection)
-	if err != nil {
-		return err
-	}
-	return x.blob(http.StatusOK, mediaXML, event)
 }
 
 func setDetectionHeaders(header http.Header, d detection.Detection) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 )
@@ -76,8 +77,7 @@ func refuse(x *exchange, refusal *detection.Error) error {
 	case http.StatusInsufficientStorage:
 		setRetryAfter(x, retryFull)
 	case http.StatusTooManyRequests: // no jitter: it is told when its own next token is there
-		seconds := int(math.Ceil(x.retryAfter.Seconds()))
-		x.Header().Set(headerRetryAfter, strconv.Itoa(max(1, seconds)))
+		setSeconds(x, x.retryAfter)
 	}
 	details := map[string]string{"request_id": x.requestID}
 	if refusal.Field != "" {
@@ -88,4 +88,8 @@ func refuse(x *exchange, refusal *detection.Error) error {
 
 func setRetryAfter(x *exchange, seconds int) {
 	x.Header().Set(headerRetryAfter, strconv.Itoa(seconds+rand.IntN(seconds+1)))
+}
+
+func setSeconds(x *exchange, wait time.Duration) {
+	x.Header().Set(headerRetryAfter, strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 }

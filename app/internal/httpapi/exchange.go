@@ -26,6 +26,7 @@ type exchange struct {
 	durability  detection.Durability
 	items       int           // of a batch
 	refused     int           // of a batch's items
+	answered    bool          // each item of a batch for itself
 	err         error         // the whole error, for the log only
 	retryAfter  time.Duration // of a client that was too fast
 }

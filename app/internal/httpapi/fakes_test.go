@@ -97,7 +97,15 @@ func newRig() *rig {
 			in, err := detection.ParseInput([]byte(goodBody))
 			return detection.Record{Detection: detectionOf(in, "drone-7")}, err
 		}},
-		Encode: func(detection.Detection) ([]byte, error) { return []byte(goodEvent), nil },
+		Batch: fakeBatch{func(ins []detection.Input, by string) []detection.Result {
+			results := make([]detection.Result, len(ins))
+			for i, in := range ins {
+				results[i].Accepted = detection.Accepted{Detection: detectionOf(in, by), Durability: detection.InStore}
+			}
+			return results
+		}},
+		Catalogue: &fakeRecord{},
+		Encode:    func(detection.Detection) ([]byte, error) { return []byte(goodEvent), nil },
 	}
 	return g
 }
@@ -114,7 +122,8 @@ func detectionOf(in detection.Input, by string) detection.Detection {
 	}
 }
 
-func (g *rig) build() http.Handler { return New(g.Options) }
+// build returns the API, held against its description.
+func (g *rig) build() http.Handler { return inContract.watch(New(g.Options)) }
 
 func (g *rig) serve(r *http.Request) *httptest.ResponseRecorder {
 	if g.handler == nil {

@@ -7,6 +7,7 @@ const (
 	headerAuthorization = "Authorization"
 	headerCacheControl  = "Cache-Control"
 	headerContentType   = "Content-Type"
+	headerKey           = "Idempotency-Key"
 	headerLocation      = "Location"
 	headerRequestID     = "X-Request-Id"
 	headerRetryAfter    = "Retry-After"
@@ -17,4 +18,6 @@ const (
 const (
 	mediaJSON = "application/json"
 	mediaXML  = "application/xml"
+	mediaCoT  = "application/cot+xml"
+	mediaHTML = "text/html; charset=utf-8"
 )

@@ -48,3 +48,16 @@ func (a *api) ready(x *exchange, _ *http.Request) error {
 	}
 	return writeJSON(x, status, readiness)
 }
+
+// showTAKStatus tells how the link to TAK is.
+func (a *api) showTAKStatus(x *exchange, r *http.Request) error {
+	if err := queryOf(r).finish(); err != nil {
+		return err
+	}
+	var status any = map[string]string{"state": "off"}
+	if a.TAKStatus != nil {
+		status = a.TAKStatus()
+	}
+	x.Header().Set(headerCacheControl, "no-store")
+	return writeJSON(x, http.StatusOK, status)
+}

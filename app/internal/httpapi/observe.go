@@ -66,32 +66,55 @@ func guard(next handler, x *exchange, r *http.Request) (err error) {
 	return next(x, r)
 }
 
-// record counts and logs a report of a detection. Of the other requests only those that failed by our fault are logged.
+// record counts and logs what changes something. Of the other requests only those that failed by our fault are logged.
 func (a *api) record(x *exchange, r *http.Request) {
 	status := x.status
 	if panicked(x.err) {
 		status = http.StatusInternalServerError // whatever the half of an answer said
 	}
 	took := a.Now().Sub(x.started)
-	if r.Method != http.MethodPost || r.URL.Path != detectionsPath {
-		if status >= http.StatusInternalServerError && r.URL.Path != readyPath {
-			a.log(r.Context(), x, "request failed", status, took)
-		}
-		return
-	}
-	a.metrics.requests.WithLabelValues(strconv.Itoa(status)).Inc()
-	a.metrics.duration.Observe(took.Seconds())
-	if reason := reasonOf(x.err); reason != "" {
-		a.metrics.refused.WithLabelValues(reason).Inc()
-		if a.summarize(r.Context(), reason) {
+	what := "request"
+	switch {
+	case r.Method == http.MethodPost && r.URL.Path == detectionsPath:
+		a.metrics.duration.Observe(took.Seconds())
+		if a.count(status, x.err); a.summarize(r.Context(), x.err) {
 			return
 		}
+		what = "detection"
+	case r.Method == http.MethodPost && r.URL.Path == batchPath:
+		if !x.answered {
+			a.count(status, x.err)
+		}
+		if a.summarize(r.Context(), x.err) {
+			return
+		}
+		what = "batch"
+	case r.Method == http.MethodDelete && x.detectionID != "":
+		what = "retraction"
+	case r.Method == http.MethodPost && r.URL.Path == tokenPath && status != http.StatusTooManyRequests:
+		what = "token"
+	case status < http.StatusInternalServerError || r.URL.Path == readyPath:
+		return
 	}
-	message := "detection accepted"
-	if status >= http.StatusMultipleChoices {
-		message = "detection refused"
+	a.log(r.Context(), x, what+" "+verdict(status), status, took)
+}
+
+func verdict(status int) string {
+	switch {
+	case status < http.StatusMultipleChoices:
+		return "accepted"
+	case status < http.StatusInternalServerError:
+		return "refused"
 	}
-	a.log(r.Context(), x, message, status, took)
+	return "failed"
+}
+
+// count counts the answer to one detection.
+func (a *api) count(status int, err error) {
+	a.metrics.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	if reason := reasonOf(err); reason != "" {
+		a.metrics.refused.WithLabelValues(reason).Inc()
+	}
 }
 
 func (a *api) log(ctx context.Context, x *exchange, message string, status int, took time.Duration) {
@@ -99,7 +122,7 @@ func (a *api) log(ctx context.Context, x *exchange, message string, status int, 
 	if !a.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 14)
 	for _, field := range [...]struct{ key, value string }{
 		{"detection_id", x.detectionID},
 		{"request_id", x.requestID},
@@ -112,6 +135,9 @@ func (a *api) log(ctx context.Context, x *exchange, message string, status int, 
 		if field.value != "" {
 			attrs = append(attrs, slog.String(field.key, field.value))
 		}
+	}
+	if x.items > 0 {
+		attrs = append(attrs, slog.Int("items", x.items), slog.Int("refused", x.refused))
 	}
 	attrs = append(attrs, slog.Int("status", status), slog.Float64("duration_ms", float64(took.Microseconds())/1000))
 	if x.err != nil {

@@ -76,7 +76,7 @@ func overload(t *testing.T, perSecond int, targetWait, duration time.Duration) (
 		g.Logger = slog.New(slog.DiscardHandler)
 		g.Ingestor = newSlowStore(ctx, g.Ingestor)
 		g.TargetWait, g.MinInProgress = targetWait, 20
-		g.handler = g.build()
+		g.handler = New(g.Options)
 		var mu sync.Mutex
 		var done sync.WaitGroup
 		inProgress := 0

@@ -54,7 +54,8 @@ type refusals struct {
 }
 
 // summarize reports whether the refusal is told in a summary and not in a line of its own.
-func (a *api) summarize(ctx context.Context, reason string) bool {
+func (a *api) summarize(ctx context.Context, err error) bool {
+	reason := reasonOf(err)
 	if reason != reasonAdmission && reason != reasonBytes && reason != reasonSubject {
 		return false
 	}

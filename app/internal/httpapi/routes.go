@@ -37,7 +37,25 @@ const detectionsPath = apiPath + "/detections"
 func (a *api) routes() []route {
 	return []route{
 		{http.MethodPost, detectionsPath, Ingest, a.createDetection},
+		{http.MethodPost, batchPath, Ingest, a.createBatch},
+		{http.MethodGet, detectionsPath, Read, a.listDetections},
+		{http.MethodGet, kmlPath, Read, a.showKML},
 		{http.MethodGet, detectionsPath + "/{id}", Read, a.getDetection},
+		{http.MethodGet, detectionsPath + "/{id}/audit", Read, a.getAudit},
+		{http.MethodDelete, detectionsPath + "/{id}", Operate, a.retractDetection},
+		{http.MethodGet, streamPath, Read, a.streamDetections},
+		{http.MethodGet, apiPath + "/tak/status", Read, a.showTAKStatus},
+		{http.MethodPost, tokenPath, "", a.issueToken},
+
+		{http.MethodGet, apiPath, "", a.showLanding},
+		{http.MethodGet, apiPath + "/", "", a.showLanding},
+		{http.MethodGet, conformancePath, "", a.showConformance},
+		{http.MethodGet, collectionsPath, "", a.listCollections},
+		{http.MethodGet, collectionPath, "", a.showCollection},
+		{http.MethodGet, itemsPath, Read, a.listDetections},
+		{http.MethodGet, itemsPath + "/{id}", Read, a.getItem},
+		{http.MethodGet, openAPIPath, "", a.showOpenAPI},
+		{http.MethodGet, docsPath, "", a.showDocs},
 
 		{http.MethodGet, "/health", "", health},
 		{http.MethodGet, apiPath + "/health", "", health},
