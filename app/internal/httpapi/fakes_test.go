@@ -178,3 +178,8 @@ func checkRefusal(t *testing.T, w *httptest.ResponseRecorder, status int, code d
 
 // unsized hides the length of a body, so that it goes in chunks.
 type unsized struct{ io.Reader }
+
+// noRegisterer lets one rig build several APIs.
+type noRegisterer struct{ prometheus.Registerer }
+
+func (noRegisterer) MustRegister(...prometheus.Collector) {}

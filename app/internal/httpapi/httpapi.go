@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
+	"github.com/detection-api/detection-api/app/internal/httpapi/openapi"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -140,6 +141,10 @@ func New(opts Options) http.Handler {
 		clients:   newSubjects(opts.TokenRate, maxSubjects),
 		addresses: newSubjects(10*opts.TokenRate, maxSubjects),
 		follower:  &follower{catalogue: opts.Catalogue, logger: opts.Logger},
+	}
+	var err error
+	if a.docs, err = openapi.Page(); err != nil {
+		panic(err) // it is built in, and a test has shown it
 	}
 	a.metrics = newMetrics(opts.Registerer, a)
 	a.open = map[string]bool{}
