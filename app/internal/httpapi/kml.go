@@ -79,7 +79,10 @@ type (
 // again, or, where that link asks, with the placemarks themselves.
 func (a *api) showKML(x *exchange, r *http.Request) error {
 	q := queryOf(r)
-	data, _ := q.text("data")
+	data, wantsData := q.text("data")
+	if wantsData && data != "1" {
+		q.refuse("data", "must be 1")
+	}
 	selection := q.filter()
 	selection.From, selection.Until = q.interval()
 	limit := maxLimit
@@ -89,7 +92,7 @@ func (a *api) showKML(x *exchange, r *http.Request) error {
 	if err := q.finish(); err != nil {
 		return err
 	}
-	if data != "1" {
+	if !wantsData {
 		return writeKML(x, linkDocument(r))
 	}
 	entries, _, err := a.page(r, selection, 0, limit)
