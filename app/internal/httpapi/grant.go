@@ -91,6 +91,9 @@ func (a *api) grant(x *exchange, r *http.Request) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
+	if len(id) > maxTextBytes {
+		return Grant{}, noClient()
+	}
 	if x.retryAfter = a.clients.take(id, 1, a.Now()); x.retryAfter > 0 {
 		return Grant{}, tooMany
 	}

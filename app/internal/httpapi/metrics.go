@@ -25,7 +25,7 @@ func newMetrics(registerer prometheus.Registerer, a *api) metrics {
 	m := metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "detection_requests_total",
-			Help: "Detections reported by POST, by the HTTP status of the answer.",
+			Help: "Detections reported by POST, by the HTTP status of the answer; each of a batch for itself.",
 		}, []string{"status"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "detection_request_duration_seconds",

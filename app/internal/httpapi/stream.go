@@ -87,10 +87,6 @@ func (s *stream) begin(headOnly bool) error {
 	header.Set(headerContentType, mediaEvents)
 	header.Set(headerCacheControl, "no-store")
 	header.Set("X-Accel-Buffering", "no") // for nginx, which would keep events back
-	// The server's ReadTimeout is for the request, which is complete. What comes later ends it: a client that hangs up.
-	if err := s.control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("lift the read deadline: %w", err)
-	}
 	s.x.WriteHeader(http.StatusOK)
 	if headOnly {
 		return nil
