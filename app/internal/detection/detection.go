@@ -104,6 +104,7 @@ type Outcome string
 const (
 	Delivered    Outcome = "delivered"   // TAK read it
 	DeadLettered Outcome = "dead_letter" // it cannot be encoded or is refused; an operator decides
+	Superseded   Outcome = "superseded"  // a newer sighting of the same track is sent in its place
 )
 
 // Delivery is one confirmed outcome, reported to the store.
