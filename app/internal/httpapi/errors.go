@@ -28,7 +28,6 @@ var statuses = map[detection.Code]int{
 	detection.CodeOutsideLens:    http.StatusUnprocessableEntity,
 	detection.CodeNoTerrain:      http.StatusUnprocessableEntity,
 	detection.CodeTooLarge:       http.StatusRequestEntityTooLarge,
-	detection.CodeNoTerrain:      http.StatusUnprocessableEntity,
 	detection.CodeKeyReused:      http.StatusUnprocessableEntity,
 	detection.CodeUnauthorized:   http.StatusUnauthorized,
 	detection.CodeForbidden:      http.StatusForbidden,
