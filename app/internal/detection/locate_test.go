@@ -125,6 +125,8 @@ func (p plain) Patch(latDeg, lonDeg, _ float64) geo.Patch {
 	}
 }
 
+func (plain) HeightSource(_, _ float64) string { return "SRTM1" }
+
 // TestTerrain: level ground as a height model is where the same ground is when it is stated, in each datum.
 func TestTerrain(t *testing.T) {
 	const ground = 12.5
@@ -145,6 +147,9 @@ func TestTerrain(t *testing.T) {
 		got, warnings := mustLocate(t, l, asked)
 		if geo.HorizontalDistanceMetres(point(got), point(want)) > 0.05 || got.Method != MethodRayTerrain || len(warnings) != 1 {
 			t.Errorf("%s: %+v %q, want as %+v", datum, got, warnings, want)
+		}
+		if got.HeightSource != "SRTM1" || want.HeightSource != "" {
+			t.Errorf("%s: heights from %q, stated ones from %q", datum, got.HeightSource, want.HeightSource)
 		}
 		if got.HAEMetres == nil || math.Abs(*got.HAEMetres-ground) > 0.01 || got.MSLMetres == nil {
 			t.Errorf("%s: the height %v is not that of the ground", datum, got.HAEMetres)
