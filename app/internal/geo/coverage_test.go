@@ -69,7 +69,7 @@ func TestCoverageOfTruths(t *testing.T) {
 	least, most := 100.0, 0.0
 	for i, p := range coveragePoses() {
 		noise := rand.New(rand.NewPCG(uint64(i), 11))
-		fix, percent := coverageOfTruths(t, p, 1, noise)
+		fix, percent := coverageOfTruths(t, p, DefaultSigmas(), DefaultSigmas(), noise)
 		t.Logf("%5.1f %%, %s: %s", percent, fix.Method, p)
 		if percent < coverageLow || percent > coverageHigh {
 			t.Errorf("%s: %.1f %% of the truths lie within the CE90", p, percent)
@@ -85,20 +85,51 @@ func TestCoverageNoticesWrongSigmas(t *testing.T) {
 	for i, p := range coveragePoses() {
 		for _, factor := range []float64{0.8, 1.25} {
 			noise := rand.New(rand.NewPCG(uint64(i), 11))
-			if _, percent := coverageOfTruths(t, p, factor, noise); percent >= coverageLow && percent <= coverageHigh {
+			if _, percent := coverageOfTruths(t, p, scaled(DefaultSigmas(), factor), DefaultSigmas(), noise); percent >= coverageLow && percent <= coverageHigh {
 				t.Errorf("%s: with sigmas stated %g times too large the coverage is still %.1f %%", p, factor, percent)
 			}
 		}
 	}
 }
 
-// coverageOfTruths draws truths around a report whose sigmas are stated wrongly by a factor.
-func coverageOfTruths(t *testing.T, p pose, factor float64, noise *rand.Rand) (Fix, float64) {
+// TestCoverageOfOtherSigmas lets one input after the other dominate, some of them by more than first order can follow.
+func TestCoverageOfOtherSigmas(t *testing.T) {
+	for name, sigmas := range map[string]Sigmas{
+		"camera":   {CameraHorizontalMetres: 8, CameraVerticalMetres: 15, HeadingDeg: 1, PitchDeg: 0.2, RollDeg: 0.2, PixelPx: 2, GroundHeightMetres: 1},
+		"gimbal":   {CameraHorizontalMetres: 3, CameraVerticalMetres: 5, HeadingDeg: 2, PitchDeg: 3, RollDeg: 3, PixelPx: 2, GroundHeightMetres: 5},
+		"compass":  {CameraHorizontalMetres: 1, CameraVerticalMetres: 1, HeadingDeg: 25, PitchDeg: 0.5, RollDeg: 0.5, PixelPx: 2, GroundHeightMetres: 1},
+		"ground":   {CameraHorizontalMetres: 1, CameraVerticalMetres: 1, HeadingDeg: 1, PitchDeg: 0.2, RollDeg: 0.2, PixelPx: 2, GroundHeightMetres: 20},
+		"circle":   {CameraHorizontalMetres: 10, CameraVerticalMetres: 0.1, HeadingDeg: 0.1, PitchDeg: 0.1, RollDeg: 0.1, PixelPx: 1, GroundHeightMetres: 0.1},
+		"line":     {PitchDeg: 1},
+		"detector": {CameraHorizontalMetres: 1, CameraVerticalMetres: 1, HeadingDeg: 0.5, PitchDeg: 0.5, RollDeg: 0.5, PixelPx: 60, FocalRatio: 0.05, GroundHeightMetres: 1},
+	} {
+		least, most, refused := 100.0, 0.0, 0
+		for i, p := range coveragePoses() {
+			if i%3 != 0 { // a third of the poses has all angles, headings and lenses among them
+				continue
+			}
+			fix, percent := coverageOfTruths(t, p, sigmas, sigmas, rand.New(rand.NewPCG(uint64(i), 5)))
+			if fix == (Fix{}) {
+				refused++
+				continue
+			}
+			if percent < coverageLow || percent > coverageHigh {
+				t.Errorf("%s, %s: %.1f %% of the truths lie within the CE90 (%s)", name, p, percent, fix.Method)
+			}
+			least, most = min(least, percent), max(most, percent)
+		}
+		t.Logf("%-8s %.1f to %.1f %%, %d poses refused", name, least, most, refused)
+	}
+}
+
+// coverageOfTruths draws truths around a report; the sigmas that are stated need not be the real ones. Of a report that is
+// refused because its errors have no bound, the fix is zero and the coverage 100 %.
+func coverageOfTruths(t *testing.T, p pose, stated, truth Sigmas, noise *rand.Rand) (Fix, float64) {
 	t.Helper()
-	camera, real := p.camera(), DefaultSigmas().byInput()
-	fix, err := Locate(camera, p.u, p.v, 0, scaled(DefaultSigmas(), factor))
-	if errors.Is(err, ErrUnbounded) && factor > 1 {
-		return Fix{}, 100 // noticed, too
+	camera, real := p.camera(), truth.byInput()
+	fix, err := Locate(camera, p.u, p.v, 0, stated)
+	if errors.Is(err, ErrUnbounded) {
+		return Fix{}, 100
 	}
 	if err != nil {
 		t.Fatalf("%s: %v", p, err)

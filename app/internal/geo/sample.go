@@ -8,8 +8,8 @@ import (
 
 // sampledEllipse moves the inputs of a fix through a fixed set of points that stands for their distribution, and looks
 // where the rays meet the ground then. The CE90 is the 90 % quantile of the distances from the fix, in which a point whose
-// ray misses the ground counts as infinitely far. The ellipse takes its shape from the points within that distance, because
-// a few hits near the horizon would stretch it without bound, and its size from the CE90.
+// ray misses the ground counts as infinitely far. The ellipse takes its shape from the nearer points, because a few hits
+// near the horizon would stretch it without bound, and its size from the CE90.
 func (w *view) sampledEllipse(hit Hit, sigmas deviations) (ce90Metres float64, shape Ellipse, err error) {
 	var places [2 * latticePoints]place
 	var squares [2 * latticePoints]float64
@@ -24,19 +24,44 @@ func (w *view) sampledEllipse(hit Hit, sigmas deviations) (ce90Metres float64, s
 	if math.IsInf(square, 1) {
 		return 0, Ellipse{}, ErrUnbounded
 	}
-	var sum covariance2
-	for i := range places {
-		if p := &places[i]; p.square <= square {
-			sum.add(p.east, p.north)
-		}
-	}
-	ce90Metres, shape = math.Sqrt(square), sum.ellipse()
+	ce90Metres = math.Sqrt(square)
+	shape = shapeOf(&places, square)
 	if raw := shape.CE90Metres(); raw > 0 {
 		shape.SigmaMajorMetres *= ce90Metres / raw
 		shape.SigmaMinorMetres *= ce90Metres / raw
 	}
 	shape.MajorAzimuthDeg = math.Mod(shape.MajorAzimuthDeg+s.convergenceDeg+360, 180)
 	return ce90Metres, shape, nil
+}
+
+// shapeOf returns the ellipse of the inner 90 % of the points. The circle says which those are at first; but it cuts off
+// more of the long axis than of the short one, so the ellipse of what is within it says it again.
+func shapeOf(places *[2 * latticePoints]place, square float64) Ellipse {
+	var within covariance2
+	for i := range places {
+		if p := &places[i]; p.square <= square {
+			within.add(p.east, p.north)
+		}
+	}
+	if !(within.ee*within.nn-within.en*within.en > 0) {
+		return within.ellipse() // points on a line
+	}
+	var squares [2 * latticePoints]float64
+	for i := range places {
+		squares[i] = math.Inf(1)
+		if p := &places[i]; !math.IsInf(p.square, 1) {
+			squares[i] = within.nn*p.east*p.east - 2*within.en*p.east*p.north + within.ee*p.north*p.north
+		}
+	}
+	inner := squares
+	limit := nth(inner[:], len(inner)*9/10)
+	var sum covariance2
+	for i := range places {
+		if squares[i] <= limit {
+			sum.add(places[i].east, places[i].north)
+		}
+	}
+	return sum.ellipse()
 }
 
 // move is how far a ray, what it starts from and what it falls on are off. Vectors are in the ENU frame at the camera.
@@ -176,11 +201,20 @@ func groundAt(ray *r3.Vec, heightMetres float64) (length float64, ok bool) {
 type place struct{ east, north, square float64 }
 
 // move returns what a point of the lattice stands for.
-func (s *spread) move(z *[latticeDimensions]float64) (m move) {
-	for k := range s.moves {
-		m.add(z[k], &s.moves[k])
+func (s *spread) move(z *[latticeDimensions]float64) move {
+	var tilt r3.Vec // sums of its own are faster than those of a struct
+	var height, east, north, heading float64
+	for k, factor := range z {
+		by := &s.moves[k]
+		tilt.X += factor * by.tilt.X
+		tilt.Y += factor * by.tilt.Y
+		tilt.Z += factor * by.tilt.Z
+		height += factor * by.heightMetres
+		east += factor * by.eastMetres
+		north += factor * by.northMetres
+		heading += factor * by.headingRad
 	}
-	return m
+	return move{tilt: tilt, heightMetres: height, eastMetres: east, northMetres: north, headingRad: heading}
 }
 
 // place returns where the ray meets the ground after a move, or after a part of it; -1 is the opposite.

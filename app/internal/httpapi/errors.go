@@ -22,6 +22,8 @@ var statuses = map[detection.Code]int{
 	detection.CodeNoIntersection: http.StatusUnprocessableEntity,
 	detection.CodeBelowGround:    http.StatusUnprocessableEntity,
 	detection.CodeTooShallow:     http.StatusUnprocessableEntity,
+	detection.CodeOutsideLens:    http.StatusUnprocessableEntity,
+	detection.CodeNoTerrain:      http.StatusUnprocessableEntity,
 	detection.CodeTooLarge:       http.StatusRequestEntityTooLarge,
 	detection.CodeUnauthorized:   http.StatusUnauthorized,
 	detection.CodeNotFound:       http.StatusNotFound,
