@@ -94,17 +94,23 @@ func (g *grid) finish(t *tile) {
 func (g *grid) ceiling(t *tile, row, column int, highest *float64) float64 {
 	lastRow, lastColumn := min(row+1<<smallSquare, t.rows-1), min(column+1<<smallSquare, t.columns-1)
 	square, voids := math.Inf(-1), false
+	bounded := g.geoid.nodes != nil || t.datum == HAE // else each post asks for the geoid
 	for r := row; r <= lastRow; r++ {
 		for c := column; c <= lastColumn; c++ {
 			post := g.post(r, c)
-			if math.IsNaN(post) {
+			switch {
+			case math.IsNaN(post):
 				voids = true
-			} else if post > square {
+				continue
+			case !bounded:
+				post, _ = t.hae(g, r, c)
+			}
+			if post > square {
 				square = post
 			}
 		}
 	}
-	if t.datum == MSL {
+	if g.geoid.nodes != nil {
 		square += g.geoid.highest(t.lat(lastRow), t.lat(row), t.lon(column), t.lon(lastColumn))
 	}
 	*highest = max(*highest, square)

@@ -72,7 +72,7 @@ func (t *tile) bytes() int64 {
 		size = 4
 	}
 	posts := int64(t.rows) * int64(t.columns)
-	return size*posts + posts/4 + posts/32 + 8<<10
+	return size*posts + posts/4 + posts/32 + 20<<10
 }
 
 // postMetres is how far the posts lie apart, as the mean of both directions.
