@@ -66,8 +66,8 @@ func TestDTED(t *testing.T) {
 	if below < 100 {
 		t.Errorf("only %d posts below the sea", below)
 	}
-	if sigma := m.Patch(-33.5, -70.5, math.Inf(-1)).SigmaMetres; math.Abs(sigma-10/1.6448536) > 1e-6 {
-		t.Errorf("an accuracy of 10 m at 90 %% is a sigma of %v m", sigma)
+	if p := m.Patch(-33.5, -70.5, math.Inf(-1)); math.Abs(p.SigmaMetres-10/1.6448536) > 1e-6 || p.Model != "DTED1" {
+		t.Errorf("an accuracy of 10 m at 90 %% of DTED1 is a sigma of %v m of %q", p.SigmaMetres, p.Model)
 	}
 }
 
