@@ -110,15 +110,8 @@ func (l Locator) onTerrain(in Input, camera geo.Camera, sigmas geo.Sigmas) (Fix,
 		return Fix{}, err
 	}
 	fix := l.fix(at, MethodRayTerrain, true)
-	if model, ok := l.Terrain.(heightSource); ok {
-		fix.HeightSource = model.HeightSource(fix.LatDeg, fix.LonDeg)
-	}
+	fix.HeightSource = at.Model
 	return fix, nil
-}
-
-// heightSource is a height model that knows what its heights at a point come from, in CoT's words such as DTED2 or SRTM1.
-type heightSource interface {
-	HeightSource(latDeg, lonDeg float64) string
 }
 
 // heights returns the camera's position and the height of the ground, both above the ellipsoid. Under AGL the common

@@ -121,11 +121,9 @@ type plain struct{ haeMetres float64 }
 func (p plain) Patch(latDeg, lonDeg, _ float64) geo.Patch {
 	return geo.Patch{
 		Kind: geo.Surface, SouthDeg: latDeg - 0.1, NorthDeg: latDeg + 0.1, WestDeg: lonDeg - 0.1, EastDeg: lonDeg + 0.1,
-		Bilinear: geo.Bilinear{LatDeg: latDeg, LonDeg: lonDeg, HAEMetres: p.haeMetres}, SigmaMetres: 2,
+		Bilinear: geo.Bilinear{LatDeg: latDeg, LonDeg: lonDeg, HAEMetres: p.haeMetres}, SigmaMetres: 2, Model: "SRTM1",
 	}
 }
-
-func (plain) HeightSource(_, _ float64) string { return "SRTM1" }
 
 // TestTerrain: level ground as a height model is where the same ground is when it is stated, in each datum.
 func TestTerrain(t *testing.T) {
