@@ -2,6 +2,7 @@ package tak
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -38,20 +39,31 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 	opts = opts.withDefaults()
 	dialing, cancel := context.WithTimeout(ctx, opts.ConnectTimeout)
 	defer cancel()
-	socket, err := opts.Dialer(dialing, "tcp", opts.Addr)
+	socket, err := connect(dialing, opts)
 	if err != nil {
 		return nil, connectError(opts.Addr, err)
 	}
 	c := newConn(opts, socket)
 	if err := c.greet(ctx); err != nil {
 		c.Close()
-		return nil, &Error{
-			Op: "connect", Addr: opts.Addr, Retryable: true, Err: err,
-			Hint: "it accepted the connection but not the hello: is this the port for plain TCP?",
-		}
+		return nil, &Error{Op: opConnect, Addr: opts.Addr, Retryable: true, Err: err, Hint: greetHint(opts, err)}
 	}
 	c.tasks.Go(c.keepAlive)
 	return c, nil
+}
+
+// connect opens the socket and secures it.
+func connect(ctx context.Context, opts Options) (net.Conn, error) {
+	socket, err := opts.Dialer(ctx, "tcp", opts.Addr)
+	if err != nil || opts.TLS == nil {
+		return socket, err
+	}
+	secured := tls.Client(socket, opts.TLS)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		socket.Close() // the reason is known
+		return nil, &handshakeError{err}
+	}
+	return secured, nil
 }
 
 func newConn(opts Options, socket net.Conn) *Conn {
@@ -98,13 +110,13 @@ func (c *Conn) greet(ctx context.Context) error {
 // unless ctx ended while another window was under way. When ctx ends during this one, the connection is given up.
 func (c *Conn) Send(ctx context.Context, events [][]byte) error {
 	if len(events) > HoldWindow {
-		return &Error{Op: "send", Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow)}
+		return &Error{Op: opSend, Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow)}
 	}
 	if len(events) == 0 {
 		return nil
 	}
 	if err := c.deliver(ctx, events); err != nil {
-		return &Error{Op: "send", Addr: c.opts.Addr, Retryable: true, Err: err}
+		return &Error{Op: opSend, Addr: c.opts.Addr, Retryable: true, Err: err}
 	}
 	return nil
 }
@@ -188,13 +200,23 @@ func (c *Conn) fail(reason error) error {
 		c.state.Err = reason
 		c.mu.Unlock()
 		close(c.lost)
-		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
-		}
-		c.conn.Close() // the reason is known; what closing adds to it helps nobody
+		hangUp(c.conn)
 		c.log.Debug("connection ended", "reason", reason)
 	})
 	return c.Err()
+}
+
+// hangUp closes a connection whose end has a reason; what closing adds to it helps nobody.
+func hangUp(conn net.Conn) {
+	switch socket := conn.(type) {
+	case *tls.Conn:
+		if unacknowledged(conn) > 0 { // its goodbye would wait for a peer that does not read
+			socket.NetConn().Close()
+		}
+	case interface{ CloseWrite() error }:
+		_ = socket.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
+	}
+	conn.Close()
 }
 
 // Lost is closed as soon as the connection is known to be lost, also while nothing is sent.
