@@ -8,30 +8,10 @@ import (
 // ackPoll is how often ModeHold looks whether the peer's TCP has acknowledged everything; there is no event for it.
 const ackPoll = 20 * time.Millisecond
 
-// pings counts pings and pongs. Pongs carry no number, so they are taken to answer the oldest open ping; a ping that was not
-// answered for lostAfter counts as lost, so that a server that drops some does not leave the count behind for ever.
-type pings struct {
-	lostAfter      time.Duration
-	sent, answered int
-	lastSent       time.Time
-}
-
-// ping counts one more and returns its number.
-func (p *pings) ping(now time.Time) int {
-	if now.Sub(p.lastSent) >= p.lostAfter {
-		p.answered = p.sent
-	}
-	p.sent++
-	p.lastSent = now
-	return p.sent
-}
-
-func (p *pings) pong() { p.answered = min(p.answered+1, p.sent) }
-
 // ping writes a ping and returns its number. It is counted first: the pong may be here before the write returns.
-func (c *Conn) ping() (int, error) {
+func (c *Conn) ping(again bool) (int, error) {
 	c.mu.Lock()
-	number := c.pings.ping(c.opts.Now())
+	number := c.pings.ping(c.opts.Now(), again)
 	c.mu.Unlock()
 	return number, c.write(c.opts.Ping())
 }
@@ -52,32 +32,36 @@ func (c *Conn) confirm() error {
 // time that pings have there, and ConfirmTimeout in all.
 func (c *Conn) barrier() error {
 	began := c.opts.Now()
-	number, err := c.ping()
-	if err != nil {
-		return err
-	}
+	pinged, number := began, 0 // the first ping behind the window; before it, pings from before must be settled
 	for {
+		now := c.opts.Now()
 		c.mu.Lock()
-		p, lastByte := c.pings, c.state.LastByteAt
+		confirmed, next := c.pings.confirmed, c.pings.lastSent.Add(c.opts.PingEvery)
+		if number == 0 {
+			next = c.pings.settle(now)
+		}
+		lastByte := c.state.LastByteAt
 		c.mu.Unlock()
-		if p.answered >= number {
+		if number > 0 && confirmed >= number {
 			return nil
 		}
-		now := c.opts.Now()
-		again := p.lastSent.Add(c.opts.PingEvery)
-		dead := later(lastByte.Add(c.opts.DeadAfter), began.Add(c.opts.DeadAfter-c.opts.SilentAfter))
+		dead := later(lastByte.Add(c.opts.DeadAfter), pinged.Add(c.opts.DeadAfter-c.opts.SilentAfter))
 		giveUp := began.Add(c.opts.ConfirmTimeout)
 		switch {
 		case !now.Before(dead):
 			return fmt.Errorf("%w: last byte %v ago", ErrSilent, now.Sub(lastByte))
 		case !now.Before(giveUp):
 			return fmt.Errorf("%w: no pong for %v, though other bytes came", ErrUnconfirmed, c.opts.ConfirmTimeout)
-		case !now.Before(again):
-			if number, err = c.ping(); err != nil {
+		case !now.Before(next):
+			sent, err := c.ping(number > 0)
+			if err != nil {
 				return err
 			}
+			if number == 0 {
+				pinged, number = now, sent
+			}
 		default:
-			if err := c.await(earlier(again, earlier(dead, giveUp)).Sub(now)); err != nil {
+			if err := c.await(earlier(next, earlier(dead, giveUp)).Sub(now)); err != nil {
 				return err
 			}
 		}

@@ -71,7 +71,7 @@ func newConn(opts Options, socket net.Conn) *Conn {
 	c := &Conn{
 		opts: opts, log: opts.Logger.With("component", "tak", "addr", opts.Addr), conn: socket,
 		turn: make(chan struct{}, 1), pong: make(chan struct{}, 1), lost: make(chan struct{}),
-		pings: pings{lostAfter: opts.PingEvery},
+		pings: pings{every: opts.PingEvery, longest: opts.DeadAfter},
 		state: Status{Addr: opts.Addr, Answered: opts.ExpectPong, ConnectedAt: now, LastByteAt: now},
 	}
 	c.tasks.Go(c.read)
@@ -90,8 +90,8 @@ func (c *Conn) greet(ctx context.Context) error {
 	if c.opts.Ping == nil {
 		return c.Err()
 	}
-	for range 2 {
-		if _, err := c.ping(); err != nil {
+	for i := range 2 {
+		if _, err := c.ping(i > 0); err != nil {
 			return err
 		}
 		select {
@@ -184,7 +184,7 @@ func (c *Conn) received(event []byte) {
 		return
 	}
 	c.mu.Lock()
-	c.pings.pong()
+	c.pings.pong(c.opts.Now())
 	c.state.Answered, c.state.LastPongAt = true, c.opts.Now()
 	c.mu.Unlock()
 	select {

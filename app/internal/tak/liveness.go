@@ -106,7 +106,7 @@ func (c *Conn) check() {
 		c.touch()
 		return
 	}
-	_, _ = c.ping() // after an error the connection is closed and has the reason
+	_, _ = c.ping(true) // after an error the connection is closed and has the reason
 }
 
 // touch puts off the next check where there is nothing to write.

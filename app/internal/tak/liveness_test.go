@@ -223,3 +223,28 @@ func TestLateAnswerer(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowPongs: a server whose pongs take longer than the time between pings gets several pings for a window. The pong of
+// a later one does not confirm the next window, which the server has not read: here it reads nothing until a pong is due.
+func TestSlowPongs(t *testing.T) {
+	for _, slowness := range []time.Duration{5 * time.Second, 6 * time.Second, 8 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			conn := dial(t, options(piped(func(c net.Conn) {
+				serve(c, func(event string) bool {
+					if event == ping {
+						time.AfterFunc(slowness, func() { io.WriteString(c, pong) })
+					}
+					return true
+				})
+			})))
+			defer conn.Close()
+			<-time.After(3 * slowness)
+			for i := range 5 {
+				began := time.Now()
+				if err := conn.Send(t.Context(), window(i, 1)); err != nil || time.Since(began) < slowness {
+					t.Errorf("slowness %v, window %d: got %v after %v", slowness, i, err, time.Since(began))
+				}
+			}
+		})
+	}
+}

@@ -68,7 +68,7 @@ type Options struct {
 	ProbeWait      time.Duration
 	Hold           time.Duration
 	SilentAfter    time.Duration // without an inbound byte: begin to ping
-	PingEvery      time.Duration // between pings; a ping unanswered for so long counts as lost
+	PingEvery      time.Duration // between pings while no pong comes
 	DeadAfter      time.Duration // without an inbound byte: give up a server that has answered before
 	ConfirmTimeout time.Duration // of one window
 
