@@ -25,27 +25,45 @@ func (c *Conn) confirm() error {
 	if err != nil || held {
 		return err
 	}
-	return c.barrier() // it answers after all
+	if err := c.settle(); err != nil { // it answers after all
+		return err
+	}
+	return c.barrier()
+}
+
+// settle waits until no pong of an earlier window can be taken for one of the next.
+func (c *Conn) settle() error {
+	for {
+		now := c.opts.Now()
+		c.mu.Lock()
+		until := c.pings.settle(now)
+		c.mu.Unlock()
+		if !now.Before(until) {
+			return c.Err()
+		}
+		if err := c.await(until.Sub(now)); err != nil {
+			return err
+		}
+	}
 }
 
 // barrier pings and waits for the pong. The server gets DeadAfter from its last byte, as when idle, but never less than the
 // time that pings have there, and ConfirmTimeout in all.
 func (c *Conn) barrier() error {
 	began := c.opts.Now()
-	pinged, number := began, 0 // the first ping behind the window; before it, pings from before must be settled
+	number, err := c.ping(false) // any later one is behind the window too
+	if err != nil {
+		return err
+	}
 	for {
-		now := c.opts.Now()
 		c.mu.Lock()
-		confirmed, next := c.pings.confirmed, c.pings.lastSent.Add(c.opts.PingEvery)
-		if number == 0 {
-			next = c.pings.settle(now)
-		}
-		lastByte := c.state.LastByteAt
+		confirmed, next, lastByte := c.pings.confirmed, c.pings.lastSent.Add(c.opts.PingEvery), c.state.LastByteAt
 		c.mu.Unlock()
-		if number > 0 && confirmed >= number {
+		if confirmed >= number {
 			return nil
 		}
-		dead := later(lastByte.Add(c.opts.DeadAfter), pinged.Add(c.opts.DeadAfter-c.opts.SilentAfter))
+		now := c.opts.Now()
+		dead := later(lastByte.Add(c.opts.DeadAfter), began.Add(c.opts.DeadAfter-c.opts.SilentAfter))
 		giveUp := began.Add(c.opts.ConfirmTimeout)
 		switch {
 		case !now.Before(dead):
@@ -53,12 +71,8 @@ func (c *Conn) barrier() error {
 		case !now.Before(giveUp):
 			return fmt.Errorf("%w: no pong for %v, though other bytes came", ErrUnconfirmed, c.opts.ConfirmTimeout)
 		case !now.Before(next):
-			sent, err := c.ping(number > 0)
-			if err != nil {
+			if _, err := c.ping(true); err != nil {
 				return err
-			}
-			if number == 0 {
-				pinged, number = now, sent
 			}
 		default:
 			if err := c.await(earlier(next, earlier(dead, giveUp)).Sub(now)); err != nil {

@@ -8,9 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
+
+// lastWordsWait is for bytes that have arrived already.
+const lastWordsWait = 100 * time.Millisecond
 
 // Conn is one connection to a TAK server. Its methods are safe for concurrent use; windows go one after the other.
 // A connection that is lost stays lost.
@@ -132,6 +136,11 @@ func (c *Conn) deliver(ctx context.Context, events [][]byte) error {
 	}
 	stop := context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
 	defer stop()
+	if c.Status().Answered {
+		if err := c.settle(); err != nil {
+			return err
+		}
+	}
 	for _, event := range events {
 		if err := c.write(event); err != nil {
 			return err
@@ -149,12 +158,25 @@ func (c *Conn) write(event []byte) error {
 		return c.fail(err)
 	}
 	if _, err := c.conn.Write(event); err != nil {
+		if c.opts.TLS != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.lastWords()
+		}
 		return c.fail(fmt.Errorf("write: %w", err))
 	}
 	c.mu.Lock()
 	c.state.LastWriteAt = c.opts.Now()
 	c.mu.Unlock()
 	return nil
+}
+
+// lastWords gives read the time to find the alert by which a server that hung up said why.
+func (c *Conn) lastWords() {
+	timer := time.NewTimer(lastWordsWait)
+	defer timer.Stop()
+	select {
+	case <-c.lost:
+	case <-timer.C:
+	}
 }
 
 // read watches the connection for as long as it is up: every byte is a sign of life, and its end is noticed at once.

@@ -102,7 +102,8 @@ func parseP12(name string, data []byte, password string) (*tls.Certificate, []*x
 		return nil, nil, fileError(name, errors.New("the private key matches no certificate in it"),
 			"export it again with: openssl pkcs12 -export -inkey client.key -in client.pem -certfile ca.pem -out client.p12")
 	}
-	leaf, all = all[mine], slices.Delete(all, mine, mine+1)
+	leaf = all[mine]
+	all = slices.Delete(all, mine, mine+1)
 	client := &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
 	var authorities []*x509.Certificate
 	for _, certificate := range all {

@@ -2,13 +2,17 @@ package tak
 
 import "time"
 
-// quickPart of the time between pings is how fast a pong must follow the newest of several pings to count as that one's.
-const quickPart = 50
+// A pong that follows the newest of several pings within a quickPart of the time between pings is probably that one's. Then
+// no other pong comes for a quietFactor of that time, in which a server that is only slow would have answered the next ping.
+const (
+	quickPart   = 50
+	quietFactor = 1.5
+)
 
 // pings tells which ping a pong answers. Pongs carry no number. Servers answer in order, so a pong is taken to answer the
-// oldest open ping; but some drop pings, as TAK Server's limiter does, and some are only slow. A pong that follows at once on
-// a repeated ping shows that those before it were dropped. Else the pings that are left open may still be answered, and the
-// next window's ping waits for that, so that no late pong confirms it.
+// oldest open ping; but some drop pings, as TAK Server's limiter does, and some are only slow. After a ping had to be
+// repeated it is not known how many pongs are still to come: the next window waits until that is settled, so that no late
+// pong confirms it.
 type pings struct {
 	every   time.Duration // between pings
 	longest time.Duration // that a pong can be late on a connection that is alive
@@ -18,6 +22,7 @@ type pings struct {
 	open            []openPing
 	contested       bool          // one was sent again while another was open: it is not known how many pongs will come
 	latency         time.Duration // that the last pong had at most
+	quick           time.Time     // when it came, if it is probably the newest ping's
 }
 
 type openPing struct {
@@ -42,26 +47,28 @@ func (p *pings) pong(now time.Time) {
 	if n == 0 {
 		return
 	}
-	p.latency = now.Sub(p.open[0].at)
-	answered := 1
+	p.latency, p.quick = now.Sub(p.open[0].at), time.Time{}
 	if n > 1 && p.open[n-1].at.Sub(p.open[n-2].at) >= p.every && now.Sub(p.open[n-1].at) <= p.every/quickPart {
-		answered = n
+		p.quick = now
 	}
-	p.confirmed = p.open[answered-1].number
-	p.drop(answered)
+	p.confirmed = p.open[0].number
+	p.drop(1)
 }
 
-// settle returns when a ping can be sent whose pong will be known as its own.
+// settle returns when a window can be sent whose ping's pong will be known as its own.
 func (p *pings) settle(now time.Time) time.Time {
 	if !p.contested {
 		return now
 	}
-	patience := min(max(2*p.latency, p.every), p.longest)
-	p.forget(now, patience)
-	if len(p.open) == 0 {
+	until := p.quick.Add(time.Duration(quietFactor * float64(p.every)))
+	if p.quick.IsZero() {
+		until = p.lastSent.Add(min(max(2*p.latency, p.every), p.longest))
+	}
+	if !now.Before(until) {
+		p.drop(len(p.open))
 		return now
 	}
-	return p.open[len(p.open)-1].at.Add(patience)
+	return until
 }
 
 // forget drops the pings that will not be answered any more.
@@ -76,6 +83,6 @@ func (p *pings) forget(now time.Time, patience time.Duration) {
 func (p *pings) drop(n int) {
 	p.open = p.open[n:]
 	if len(p.open) == 0 {
-		p.open, p.contested = nil, false
+		p.open, p.contested, p.quick = nil, false, time.Time{}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -19,7 +20,7 @@ import (
 type Authority struct {
 	Certificate *x509.Certificate
 	key         crypto.Signer
-	serial      int64
+	serial      atomic.Int64
 }
 
 // NewAuthority makes one.
@@ -38,9 +39,8 @@ func NewAuthority(t testing.TB, name string) *Authority {
 // long. change may alter it before it is signed.
 func (a *Authority) Issue(t testing.TB, name string, change ...func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
-	a.serial++
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1000 + a.serial), Subject: pkix.Name{CommonName: name},
+		SerialNumber: big.NewInt(1000 + a.serial.Add(1)), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 0, 1),
 		DNSNames: []string{name, "localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
