@@ -63,7 +63,7 @@ func conforms(t *testing.T, imitation taktest.Imitation, secure bool, feed takte
 	windows := 3
 	if imitation.Name == taktest.OpenTAKServer().Name && !secure {
 		url += "?window=1"
-		windows, opts.Conn.PingEvery = 9, 100*time.Millisecond // it loses the ping, too, when a portion ends in it
+		windows, opts.Conn.PingEvery, opts.Conn.ProbeWait = 9, 100*time.Millisecond, 2*time.Second // it loses the ping, too, when a portion ends in it
 	}
 	if !imitation.Answers {
 		opts.Conn.ProbeWait = 100 * time.Millisecond
