@@ -40,7 +40,7 @@ type Endpoint struct {
 // String returns the endpoint as a URL, without a query, which may hold a secret.
 func (e Endpoint) String() string {
 	if e.URL == "" {
-		return string(e.Scheme) + "://" + e.Addr
+		return (&url.URL{Scheme: string(e.Scheme), Host: e.Addr}).String()
 	}
 	base, _, _ := strings.Cut(e.URL, "?")
 	return base
@@ -71,7 +71,10 @@ func ParseEndpoints(list string) ([]Endpoint, error) {
 // ParseEndpoint reads a URL such as tls://tak.example.org:8089; host:port is short for tcp. The error is an *Error.
 func ParseEndpoint(text string) (Endpoint, error) {
 	if !strings.Contains(text, "://") {
-		return Endpoint{Scheme: TCP, Addr: text}, CheckAddr(text)
+		if err := CheckAddr(text); err != nil {
+			return Endpoint{}, err
+		}
+		text = string(TCP) + "://" + text
 	}
 	u, err := url.Parse(text)
 	if err != nil { // its text repeats the URL, and a password that may be in it

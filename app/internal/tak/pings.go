@@ -64,7 +64,7 @@ func (p *pings) settle(now time.Time) time.Time {
 	if p.quick.IsZero() {
 		until = p.lastSent.Add(min(max(2*p.latency, p.every), p.longest))
 	}
-	if !now.Before(until) {
+	if !now.Before(until) || until.Sub(now) > p.longest { // a clock that jumped back is not waited for
 		p.drop(len(p.open))
 		return now
 	}
