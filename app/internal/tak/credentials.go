@@ -112,7 +112,7 @@ type CertificateStatus struct {
 // status returns the client certificate, nil when there is none, and what is wrong with the files as they are now.
 func (c *credentials) status() (*CertificateStatus, error) {
 	c.mu.Lock()
-	due := c.now().Sub(c.looked) >= lookAgain
+	due := c.now().Sub(c.looked).Abs() >= lookAgain // also after a jump of the clock
 	c.mu.Unlock()
 	if due {
 		_ = c.refresh() // broken has it

@@ -50,6 +50,11 @@ type site struct {
 	lastErr error     // nil once it works again
 }
 
+// isAway tells whether the server asked to be left alone until later. A clock that jumped back does not make that longer.
+func (s *site) isAway(now time.Time) bool {
+	return now.Before(s.away) && s.away.Sub(now) <= maxRetryAfter
+}
+
 // NewDialer makes a Dialer. The error, an *Error, is about the options themselves; Check looks at the files.
 func NewDialer(opts DialerOptions) (*Dialer, error) {
 	if len(opts.Endpoints) == 0 {
@@ -108,7 +113,7 @@ func (d *Dialer) order(limit int) []int {
 	var fresh, resting []int
 	for n := range d.sites[:limit] {
 		switch s := &d.sites[n]; {
-		case now.Before(s.away):
+		case s.isAway(now):
 		case now.Before(s.rests):
 			resting = append(resting, n)
 		default:

@@ -145,11 +145,16 @@ func TestRetryAfter(t *testing.T) {
 		if !errors.As(err, &e) || e.RetryAfter < 28*time.Second || e.RetryAfter > 30*time.Second {
 			t.Errorf("got %v", err)
 		}
-		clock = clock.Add(31 * time.Second)
-		if link, err = dialer.Dial(t.Context()); err != nil {
-			t.Fatalf("after the pause: %v", err)
+		for _, jump := range []time.Duration{31 * time.Second, -24 * time.Hour} { // after the pause, and on a clock set right
+			clock = clock.Add(jump)
+			if link, err = dialer.Dial(t.Context()); err != nil {
+				t.Fatalf("after %v: %v", jump, err)
+			}
+			if jump > 0 {
+				_ = link.Send(t.Context(), window(0, 1)) // asks for a pause again
+			}
+			link.Close()
 		}
-		link.Close()
 	}
 }
 
