@@ -131,10 +131,14 @@ func tooMany(most int) error {
 func splitArray(body []byte, most int) ([][]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	broken := func(n int) error {
-		return &detection.Error{Code: detection.CodeMalformed, Field: fmt.Sprintf("[%d]", n), Message: "the array of JSON breaks off at this item; nothing was accepted"}
+		return &detection.Error{
+			Code: detection.CodeMalformed, Field: fmt.Sprintf("[%d]", n),
+			Message: "the array of JSON breaks off at this item; nothing was accepted",
+		}
 	}
 	if token, err := decoder.Token(); err != nil || token != json.Delim('[') {
-		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "the body must be an array of JSON, or lines of JSON with Content-Type " + mediaNDJSON}
+		message := "the body must be an array of JSON, or lines of JSON with Content-Type " + mediaNDJSON
+		return nil, &detection.Error{Code: detection.CodeMalformed, Message: message}
 	}
 	var items [][]byte
 	for decoder.More() {

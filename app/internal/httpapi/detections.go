@@ -74,7 +74,8 @@ func keyOf(r *http.Request) (string, error) {
 	key := values[0]
 	unfit := func(c rune) bool { return c <= ' ' || c > '~' }
 	if len(values) > 1 || key == "" || len(key) > maxKeyBytes || strings.ContainsFunc(key, unfit) {
-		return "", &detection.Error{Code: codeParameter, Field: headerKey, Message: "must be 1 to 255 visible characters of ASCII, and be there once"}
+		message := "must be 1 to 255 visible characters of ASCII, and be there once"
+		return "", &detection.Error{Code: codeParameter, Field: headerKey, Message: message}
 	}
 	return key, nil
 }
