@@ -16,6 +16,7 @@ const module = "github.com/detection-api/detection-api/app/internal/"
 // house says which packages of the service each package may import, tests included. What is not here does not exist.
 var house = map[string][]string{
 	"geo":         {},
+	"terrain":     {"geo"},
 	"groupcommit": {},
 	"token":       {},
 	"torture":     {}, // any test may import it, and nothing else
@@ -26,8 +27,9 @@ var house = map[string][]string{
 	"storeapi":    {"detection", "groupcommit", "geo", "sqlite"}, // sqlite in tests only: see TestSiblings
 	"httpapi":     {"detection", "geo"},
 	"relay":       {"detection", "geo"},
+	"track":       {"detection", "geo"},
 	"backup":      {"detection", "geo", "sqlite", "storeapi"}, // above the adapters, as server is
-	"server":      {"backup", "cot", "detection", "geo", "httpapi", "relay", "sqlite", "storeapi", "tak", "token"},
+	"server":      {"backup", "cot", "detection", "geo", "httpapi", "relay", "sqlite", "storeapi", "tak", "token", "track"},
 }
 
 // TestHouse holds every import against the table: geo <- detection <- adapters <- backup <- server <- cmd.
@@ -51,7 +53,7 @@ func TestHouse(t *testing.T) {
 
 // TestSiblings holds that no adapter imports another one outside its tests.
 func TestSiblings(t *testing.T) {
-	adapters := []string{"cot", "tak", "sqlite", "storeapi", "httpapi", "relay"}
+	adapters := []string{"cot", "tak", "sqlite", "storeapi", "httpapi", "relay", "track"}
 	for path, imports := range importsBelow(t, ".") {
 		pkg, _, _ := strings.Cut(path, "/")
 		if strings.HasSuffix(path, "_test.go") || !slices.Contains(adapters, pkg) {

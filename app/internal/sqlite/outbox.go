@@ -13,7 +13,7 @@ import (
 // Acknowledge implements detection.Store.
 func (s *Store) Acknowledge(ctx context.Context, deliveries []detection.Delivery) error {
 	for _, d := range deliveries {
-		if d.Outcome != detection.Delivered && d.Outcome != detection.DeadLettered {
+		if !slices.Contains([]detection.Outcome{detection.Delivered, detection.DeadLettered, detection.Superseded}, d.Outcome) {
 			return detection.Invalid("outcome", "%q is not an outcome", d.Outcome)
 		}
 	}
