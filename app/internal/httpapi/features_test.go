@@ -263,7 +263,7 @@ func TestSelectsAntimeridian(t *testing.T) {
 	for _, tt := range []struct {
 		lat, lon float64
 		want     bool
-	}{{0, 175, true}, {0, -175, true}, {0, 180, true}, {0, -180, true}, {0, 170, true}, {0, -170, true}, {0, 0, false}, {0, 169.9, false}, {11, 175, false}} {
+	}{{0, 175, true}, {0, -175, true}, {0, 180, true}, {0, -180, true}, {0, 170, true}, {0, -170, true}, {0, -170.1, true}, {0, 0, false}, {0, 169.9, false}, {11, 175, false}} {
 		if got := within(box, tt.lat, tt.lon); got != tt.want {
 			t.Errorf("%v, %v: got %t", tt.lat, tt.lon, got)
 		}
