@@ -110,15 +110,16 @@ func (a *api) commit(ctx context.Context, in detection.Input, subject string) (a
 	return accepted, err
 }
 
-// readInput reads and decodes the body. The bytes count as in flight until both are done.
+// readInput reads and decodes the body as it comes in.
 func (a *api) readInput(x *exchange, r *http.Request) (detection.Input, error) {
 	held := &lease{budget: a.inFlight}
 	defer held.end()
-	body, err := a.readBody(x, r, held)
+	body, err := a.openBody(x, r, held, maxReportHeldBytes)
 	if err != nil {
 		return detection.Input{}, err
 	}
-	return detection.ParseInput(body)
+	in, err := detection.ReadInput(body, detection.ReadOptions{Pictures: a.Pictures})
+	return in, a.bodyError(err)
 }
 
 func setDetectionHeaders(header http.Header, d detection.Detection) {
