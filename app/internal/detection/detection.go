@@ -10,7 +10,7 @@ import (
 
 // Detection is one object seen by an AI in one image, with the position computed for it.
 type Detection struct {
-	ID           string    `json:"detection_id"` // UUID version 7: sorts by the time of acceptance
+	ID           string    `json:"detection_id"` // see IDOf; UUID version 7 in records of before
 	ReceivedAt   time.Time `json:"received_at"`  // when this service accepted it, UTC
 	SeenAt       time.Time `json:"timestamp"`    // when the image was taken, UTC
 	ObjectClass  string    `json:"object_class"`

@@ -1,19 +1,6 @@
 package detection
 
-import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"reflect"
-	"strings"
-	"time"
-	"unicode/utf8"
-)
+import "time"
 
 // Datum says what heights are measured from.
 type Datum string
@@ -128,109 +115,11 @@ type wireSensor struct {
 	SensorHeightMM *float64 `json:"sensor_height_mm"`
 	ImageWidth     *int     `json:"image_width"`
 	ImageHeight    *int     `json:"image_height"`
-}
 
-// ParseInput decodes and validates one detection in JSON. The error is an *Error that names the field.
-// Fields it does not know are not an error, because clients send more than we read; the first of them is a warning.
-func ParseInput(body []byte) (Input, error) {
-	return parse(body, false)
-}
-
-// ParseView is ParseInput for callers who only want a position: what says where the camera looks is required, who saw what
-// and when may be absent.
-func ParseView(body []byte) (Input, error) {
-	return parse(body, true)
-}
-
-func parse(body []byte, viewOnly bool) (Input, error) {
-	if len(body) >= minCutBytes {
-		if in, ok := parseWithoutPicture(body, viewOnly); ok {
-			return in, nil
-		}
-	}
-	return parseWhole(body, viewOnly)
-}
-
-func parseWhole(body []byte, viewOnly bool) (Input, error) {
-	var wire wireInput
-	warnings, err := decode(body, &wire)
-	if err != nil {
-		return Input{}, err
-	}
-	in, err := wire.validate(viewOnly)
-	in.Warnings = append(warnings, in.Warnings...)
-	return in, err
-}
-
-func decode(body []byte, wire *wireInput) (warnings []string, err error) {
-	if !utf8.Valid(body) { // encoding/json would put U+FFFD in its place and say nothing
-		return nil, &Error{Code: CodeMalformed, Message: "the body is not valid UTF-8"}
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	err = dec.Decode(wire)
-	if err == nil {
-		if _, extra := dec.Token(); extra != io.EOF {
-			return nil, &Error{Code: CodeMalformed, Message: "more data after the JSON object; send one detection a request"}
-		}
-		return nil, nil
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		*wire = wireInput{}
-		if err := json.Unmarshal(body, wire); err != nil {
-			return nil, decodeError(body, err)
-		}
-		return []string{fmt.Sprintf("unknown field %.64s was ignored; check its spelling", name)}, nil
-	}
-	return nil, decodeError(body, err)
-}
-
-// decodeError translates an error of encoding/json, naming the field where it can be told.
-func decodeError(body []byte, err error) *Error {
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		if wrongType.Field == "" {
-			return &Error{Code: CodeMalformed, Message: "the body must be a JSON object, not " + wrongType.Value}
-		}
-		return wrongTypeError(wrongType)
-	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return &Error{
-			Code: CodeMalformed, Field: brokenField(body),
-			Message: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, strings.TrimPrefix(err.Error(), "json: ")),
-		}
-	}
-	return &Error{Code: CodeMalformed, Message: "not valid JSON: the body ends too early or is empty"}
-}
-
-func wrongTypeError(err *json.UnmarshalTypeError) *Error {
-	want := jsonName(err.Type.Kind())
-	if number, ok := strings.CutPrefix(err.Value, "number "); ok { // the literal, which may be as long as the body
-		return Invalid(err.Field, "must be %s in the range of its type, got %.40s", want, number)
-	}
-	return Invalid(err.Field, "must be %s, not %s", want, err.Value)
-}
-
-func jsonName(kind reflect.Kind) string {
-	switch kind {
-	case reflect.Float64:
-		return "a number"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.String:
-		return "a string"
-	default:
-		return "an object"
-	}
-}
-
-// hashImage says what a base64 picture is without keeping it decoded.
-func hashImage(text string) (*Image, error) {
-	hash := sha256.New()
-	n, err := io.Copy(hash, base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
-	if err != nil {
-		return nil, Invalid("image_base64", "is not standard base64 (no data: prefix, padded with =)")
-	}
-	return &Image{SHA256: hex.EncodeToString(hash.Sum(nil)), Bytes: n}, nil
+	FocalLengthMM    *float64    `json:"focal_length_mm"`
+	PrincipalPointX  *float64    `json:"principal_point_x"`
+	PrincipalPointY  *float64    `json:"principal_point_y"`
+	Distortion       *Distortion `json:"distortion"`
+	HeadingReference *Reference  `json:"heading_reference"`
+	Sigmas           *Sigmas     `json:"sigmas"`
 }

@@ -5,113 +5,189 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"hash"
+	"io"
 )
 
 // pictureField is the name of the picture in a report.
 const pictureField = "image_base64"
 
-// minCutBytes is the size from which on a body is looked through for a picture.
-const minCutBytes = 8 << 10
-
-// parseWithoutPicture parses a body whose picture is cut out first: in a long string encoding/json looks at each byte
-// several times and copies it, which takes longer than all else that is done for a detection. It reports false when that
-// is not as good as parsing the whole body: for a body with a problem, which is told about the body as it came, and for
-// uncommon JSON.
-func parseWithoutPicture(body []byte, viewOnly bool) (Input, bool) {
-	rest, picture, found := cutPicture(body)
-	if !found {
-		return Input{}, false
-	}
-	in, err := parseWhole(rest, viewOnly)
-	if err != nil {
-		return Input{}, false
-	}
-	var sound bool
-	in.Image, sound = hashPicture(picture)
-	return in, sound
+// PictureWriter takes a picture as it is read. Commit or Discard is called once, and nothing afterwards.
+type PictureWriter interface {
+	io.Writer
+	// Commit keeps the picture, which was written whole and belongs to a report without a mistake.
+	Commit(image Image) error
+	// Discard forgets what was written.
+	Discard()
 }
 
-// cutPicture returns the body with an empty string for its picture, and the picture. It does not judge whether the body
-// is JSON, and finds nothing when there is any doubt: with two pictures, or with an escape in a string.
-func cutPicture(body []byte) (rest, picture []byte, found bool) {
-	depth, from := 0, 0
-	for i := 0; i < len(body); i++ {
-		switch body[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case '"':
-			text, ok := plainString(body[i:])
-			if !ok {
-				return nil, nil, false
-			}
-			i += len(text) + 1
-			value, isKey := valueAfter(body, i+1)
-			if depth != 1 || !isKey || !bytes.EqualFold(text, []byte(pictureField)) { // as encoding/json matches names
-				continue
-			}
-			if from > 0 || value >= len(body) || body[value] != '"' {
-				return nil, nil, false
-			}
-			if picture, ok = plainString(body[value:]); !ok {
-				return nil, nil, false
-			}
-			from = value + 1
-			i = from + len(picture)
+// picture hashes a picture in base64 while it comes in, and keeps none of it.
+type picture struct {
+	sum     hash.Hash
+	bytes   int64
+	carry   [4]byte // characters that are no whole group yet
+	carried int
+	padded  bool // the last group had padding
+	err     *Error
+	decoded []byte
+	keeper  PictureWriter // nil: nobody keeps it
+}
+
+func newPicture() *picture {
+	return &picture{sum: sha256.New(), decoded: make([]byte, pictureReadBytes/4*3)}
+}
+
+func (p *picture) refuse() {
+	if p.err == nil {
+		p.err = Invalid(pictureField, "is not standard base64; send it without a data: prefix, padded with =")
+	}
+}
+
+// write takes some more of the text. It takes no line ends.
+func (p *picture) write(text []byte) {
+	if p.carried > 0 {
+		n := copy(p.carry[p.carried:], text)
+		text, p.carried = text[n:], p.carried+n
+		if p.carried < len(p.carry) {
+			return
+		}
+		p.decode(p.carry[:])
+		p.carried = 0
+	}
+	for len(text) >= 4 && p.err == nil {
+		n := min(len(text)&^3, pictureReadBytes)
+		p.decode(text[:n])
+		text = text[n:]
+	}
+	if p.err == nil {
+		p.carried = copy(p.carry[:], text)
+	}
+}
+
+// decode takes whole groups of four characters.
+func (p *picture) decode(text []byte) {
+	n, err := base64.StdEncoding.Decode(p.decoded, text)
+	if err != nil || p.padded {
+		p.refuse()
+		return
+	}
+	p.padded = n < len(text)/4*3
+	p.sum.Write(p.decoded[:n])
+	p.bytes += int64(n)
+	if p.keeper == nil {
+		return
+	}
+	if _, err := p.keeper.Write(p.decoded[:n]); err != nil { // to keep it is a courtesy; the report matters
+		p.keeper.Discard()
+		p.keeper = nil
+	}
+}
+
+// image says what the picture was, nil when there was none, or what is wrong with it.
+func (p *picture) image() (*Image, error) {
+	if p.carried > 0 {
+		p.refuse()
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	if p.bytes == 0 {
+		return nil, nil
+	}
+	return &Image{SHA256: hex.EncodeToString(p.sum.Sum(nil)), Bytes: p.bytes}, nil
+}
+
+// finish tells who keeps the picture whether to.
+func (p *picture) finish(image *Image) {
+	keeper := p.keeper
+	p.keeper = nil
+	switch {
+	case keeper == nil:
+	case image == nil:
+		keeper.Discard()
+	default:
+		_ = keeper.Commit(*image) // the keeper counts and logs its errors; they do not concern the report
+	}
+}
+
+// pictureString takes the text of a picture out of a JSON string, piece by piece.
+type pictureString struct {
+	to      *picture
+	escaped bool // after a backslash
+	hex     int  // digits of a \u that are still to come
+	code    rune
+}
+
+// take takes what the string has in chunk and returns how much that was and whether the string ended. It does not take the
+// quote at the end, nor, when lines is set, a line end.
+func (s *pictureString) take(chunk []byte, lines bool) (n int, ended bool) {
+	text := chunk
+	if end := bytes.IndexByte(text, '"'); end >= 0 {
+		text, ended = text[:end], true
+	}
+	if s.escaped || s.hex > 0 || bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
+		return s.takeSlowly(chunk, lines)
+	}
+	s.to.write(text)
+	return len(text), ended
+}
+
+// takeSlowly knows escapes: PHP writes \/ for a slash and .NET \u002B for a plus.
+func (s *pictureString) takeSlowly(chunk []byte, lines bool) (n int, ended bool) {
+	for i, c := range chunk {
+		switch {
+		case c == '\n' && lines:
+			return i, true
+		case s.hex > 0:
+			s.digit(c)
+		case s.escaped:
+			s.escape(c)
+		case c == '"':
+			return i, true
+		case c == '\\':
+			s.escaped = true
+		case c < ' ':
+			s.control()
+		default:
+			s.to.write(chunk[i : i+1])
 		}
 	}
-	if len(picture) == 0 {
-		return nil, nil, false
-	}
-	rest = append(make([]byte, 0, len(body)-len(picture)), body[:from]...)
-	return append(rest, body[from+len(picture):]...), picture, true
+	return len(chunk), false
 }
 
-// plainString returns what stands between the quote that text begins with and the next one, unless there is an escape.
-func plainString(text []byte) ([]byte, bool) {
-	end := bytes.IndexByte(text[1:], '"')
-	if end < 0 {
-		return nil, false
+func (s *pictureString) control() {
+	if s.to.err == nil {
+		s.to.err = &Error{Code: CodeMalformed, Field: pictureField, Message: `a control character must be escaped in JSON; leave line ends out or write them \n`}
 	}
-	inner := text[1 : 1+end]
-	return inner, bytes.IndexByte(inner, '\\') < 0
 }
 
-// valueAfter returns where the value begins, if what comes at i makes a key of the string before it.
-func valueAfter(body []byte, i int) (at int, isKey bool) {
-	i = skipSpace(body, i)
-	if i >= len(body) || body[i] != ':' {
-		return 0, false
+func (s *pictureString) escape(c byte) {
+	s.escaped = false
+	switch c {
+	case '/':
+		s.to.write([]byte{c})
+	case 'n', 'r': // MIME breaks lines; so do many encoders
+	case 'u':
+		s.hex, s.code = 4, 0
+	default:
+		s.to.refuse()
 	}
-	return skipSpace(body, i+1), true
 }
 
-func skipSpace(body []byte, i int) int {
-	for i < len(body) && (body[i] == ' ' || body[i] == '\t' || body[i] == '\n' || body[i] == '\r') {
-		i++
+func (s *pictureString) digit(c byte) {
+	s.hex--
+	value := bytes.IndexByte([]byte("0123456789abcdef"), c|0x20)
+	if value < 0 || c < '0' {
+		s.to.refuse()
+		return
 	}
-	return i
-}
-
-// hashPicture says what a picture in base64 is. It takes no line ends, which are not allowed in a JSON string.
-func hashPicture(text []byte) (*Image, bool) {
-	const step = 16 << 10 // a multiple of 4
-	if bytes.ContainsAny(text, "\r\n") {
-		return nil, false
+	s.code = s.code<<4 | rune(value)
+	if s.hex > 0 || s.code == '\n' || s.code == '\r' {
+		return
 	}
-	var decoded [step / 4 * 3]byte
-	image, sum := &Image{}, sha256.New()
-	for len(text) > 0 {
-		part := text[:min(step, len(text))]
-		text = text[len(part):]
-		n, err := base64.StdEncoding.Decode(decoded[:], part)
-		if err != nil || len(text) > 0 && n < len(decoded) { // padding before the end
-			return nil, false
-		}
-		sum.Write(decoded[:n])
-		image.Bytes += int64(n)
+	if s.code > 0x7e {
+		s.to.refuse()
+		return
 	}
-	image.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	return image, true
+	s.to.write([]byte{byte(s.code)})
 }

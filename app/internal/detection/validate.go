@@ -111,15 +111,8 @@ func (w *wireInput) validate(viewOnly bool) (Input, error) {
 	in.Sensor.GroundMetres = c.optional("ground_elevation", w.GroundElevation, minHeightMetres, maxHeightMetres)
 	in.PixelX = c.number("pixel_x", w.PixelX, 0, float64(in.Sensor.ImageWidthPx))
 	in.PixelY = c.number("pixel_y", w.PixelY, 0, float64(in.Sensor.ImageHeightPx))
-	if c.err != nil { // before the picture, which costs the most to look at
+	if c.err != nil {
 		return Input{}, c.err
-	}
-	if w.ImageBase64 != nil && *w.ImageBase64 != "" {
-		image, err := hashImage(*w.ImageBase64)
-		if err != nil {
-			return Input{}, err
-		}
-		in.Image = image
 	}
 	return in, nil
 }
@@ -131,8 +124,10 @@ func (c *checker) confidence(value *float64) float64 {
 	return c.number("ai_confidence", value, 0, 1)
 }
 
+// at is where the camera is in a report.
+const at = "sensor_metadata."
+
 func (c *checker) sensor(w *wireSensor) Sensor {
-	const at = "sensor_metadata."
 	s := Sensor{
 		LatDeg:          c.number(at+"location_lat", w.Lat, -90, 90),
 		LonDeg:          c.number(at+"location_lon", w.Lon, -180, 180),
@@ -140,7 +135,7 @@ func (c *checker) sensor(w *wireSensor) Sensor {
 		HeadingDeg:      c.number(at+"heading", w.Heading, -360, 360),
 		PitchDeg:        c.number(at+"pitch", w.Pitch, -90, 90),
 		RollDeg:         c.optional(at+"roll", w.Roll, -180, 180),
-		FocalLengthPx:   c.number(at+"focal_length", w.FocalLength, minFocalPx, maxFocalPx),
+		FocalLengthPx:   c.optional(at+"focal_length", w.FocalLength, minFocalPx, maxFocalPx), // the Locator may know it
 		ImageWidthPx:    c.positiveInt(at+"image_width", w.ImageWidth, maxImagePx),
 		ImageHeightPx:   c.positiveInt(at+"image_height", w.ImageHeight, maxImagePx),
 		SensorWidthMM:   w.SensorWidthMM,
@@ -152,7 +147,27 @@ func (c *checker) sensor(w *wireSensor) Sensor {
 	if w.SensorHeightMM != nil {
 		c.positive(at+"sensor_height_mm", w.SensorHeightMM, 1000)
 	}
+	c.lens(w, &s)
 	return s
+}
+
+// lens takes what a report may say of its camera beside where it is and looks.
+func (c *checker) lens(w *wireSensor, s *Sensor) {
+	within(c, at+"focal_length_mm", w.FocalLengthMM, 1e-3, 1e5)
+	within(c, at+"principal_point_x", w.PrincipalPointX, -maxImagePx, maxImagePx) // outside of the image when it was cropped
+	within(c, at+"principal_point_y", w.PrincipalPointY, -maxImagePx, maxImagePx)
+	c.distortion(at+"distortion", w.Distortion)
+	c.sigmas(at+"sigmas", w.Sigmas)
+	s.FocalLengthMM, s.Distortion, s.Sigmas = w.FocalLengthMM, w.Distortion, w.Sigmas
+	s.PrincipalPointXPx, s.PrincipalPointYPx = w.PrincipalPointX, w.PrincipalPointY
+	if w.HeadingReference == nil {
+		return
+	}
+	switch s.HeadingReference = *w.HeadingReference; s.HeadingReference {
+	case TrueNorth, MagneticNorth:
+	default:
+		c.fail(at+"heading_reference", "must be true or magnetic, got %.40q", s.HeadingReference)
+	}
 }
 
 func (c *checker) datum(value *Datum) Datum {

@@ -61,7 +61,8 @@ func (a *api) authorize(r route) route {
 	}
 	r.handle = func(x *exchange, request *http.Request) error {
 		if !slices.Contains(x.identity.Roles, r.role) {
-			return &detection.Error{Code: detection.CodeForbidden, Message: "this needs the role " + string(r.role) + ", which the token does not have"}
+			message := "this needs the role " + string(r.role) + ", which the token does not have"
+			return &detection.Error{Code: detection.CodeForbidden, Message: message}
 		}
 		if r.role == Read {
 			if x.retryAfter = a.readers.take(x.identity.Subject, 1, a.Now()); x.retryAfter > 0 {

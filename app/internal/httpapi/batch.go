@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -90,19 +88,15 @@ type reported struct {
 	detection.Result
 }
 
-// readBatch reads an array or lines of JSON. Its bytes count as in flight until they are decoded.
+// readBatch reads an array or lines of JSON as they come in.
 func (a *api) readBatch(x *exchange, r *http.Request) ([]reported, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get(headerContentType))
-	split := splitArray
-	switch {
-	case err == nil && (mediaType == mediaNDJSON || mediaType == "application/jsonl" || mediaType == "application/ndjson"):
-		split = splitLines
-	case r.Header.Get(headerContentType) != "" && (err != nil || mediaType != mediaJSON):
-		return nil, &detection.Error{Code: codeParameter, Field: headerContentType, Message: "must be " + mediaJSON + " or " + mediaNDJSON}
+	format, err := formatOf(r)
+	if err != nil {
+		return nil, err
 	}
 	held := &lease{budget: a.inFlight}
 	defer held.end()
-	body, err := a.readBody(x, r, held)
+	body, err := a.openBody(x, r, held, maxBatchHeldBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -110,65 +104,42 @@ func (a *api) readBatch(x *exchange, r *http.Request) ([]reported, error) {
 	if n := a.subjects.most(); n > 0 {
 		most = min(most, n)
 	}
-	items, err := split(body, most)
-	if err != nil {
-		return nil, err
+	reader := detection.NewBatchReader(body, format, detection.BatchOptions{
+		ReadOptions: detection.ReadOptions{Pictures: a.Pictures}, MaxItems: most,
+	})
+	var batch []reported
+	for {
+		in, err := reader.Next()
+		if errors.Is(err, io.EOF) && !reader.Broken() {
+			break
+		}
+		if reader.Broken() {
+			return nil, a.bodyError(err)
+		}
+		batch = append(batch, reported{input: in, Result: detection.Result{Err: err}})
 	}
-	if len(items) == 0 {
+	if len(batch) == 0 {
 		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "the batch is empty"}
-	}
-	batch := make([]reported, len(items))
-	for i, item := range items {
-		batch[i].input, batch[i].Err = detection.ParseInput(item)
 	}
 	return batch, nil
 }
 
-func tooMany(most int) error {
-	return &detection.Error{Code: detection.CodeTooLarge, Message: fmt.Sprintf("a batch may have at most %d detections", most)}
-}
-
-func splitArray(body []byte, most int) ([][]byte, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	broken := func(n int) error {
-		return &detection.Error{Code: detection.CodeMalformed, Field: fmt.Sprintf("[%d]", n), Message: "the array of JSON breaks off at this item; nothing was accepted"}
+// formatOf is what the Content-Type says, an array when it says nothing.
+func formatOf(r *http.Request) (detection.BatchFormat, error) {
+	said := r.Header.Get(headerContentType)
+	if said == "" {
+		return detection.BatchArray, nil
 	}
-	if token, err := decoder.Token(); err != nil || token != json.Delim('[') {
-		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "the body must be an array of JSON, or lines of JSON with Content-Type " + mediaNDJSON}
-	}
-	var items [][]byte
-	for decoder.More() {
-		if len(items) == most {
-			return nil, tooMany(most)
+	mediaType, _, err := mime.ParseMediaType(said)
+	if err == nil {
+		switch mediaType {
+		case mediaJSON:
+			return detection.BatchArray, nil
+		case mediaNDJSON, "application/ndjson", "application/jsonl":
+			return detection.BatchLines, nil
 		}
-		var item json.RawMessage
-		if err := decoder.Decode(&item); err != nil {
-			return nil, broken(len(items))
-		}
-		items = append(items, item)
 	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, broken(len(items))
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "more data after the array"}
-	}
-	return items, nil
-}
-
-// splitLines leaves out empty lines. A line that is no JSON is an item that is refused.
-func splitLines(body []byte, most int) ([][]byte, error) {
-	var items [][]byte
-	for line := range bytes.SplitSeq(body, []byte("\n")) {
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
-		if len(items) == most {
-			return nil, tooMany(most)
-		}
-		items = append(items, line)
-	}
-	return items, nil
+	return 0, &detection.Error{Code: codeParameter, Field: headerContentType, Message: "must be " + mediaJSON + " or " + mediaNDJSON}
 }
 
 // commitBatch hands over the items that could be read, in order, and sets the results of theirs.

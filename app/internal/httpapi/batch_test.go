@@ -102,13 +102,13 @@ func TestBatchLine(t *testing.T) {
 		code              detection.Code
 		field             string
 	}{
-		{"[" + line(0) + ",{]", "", 400, detection.CodeMalformed, "[1]"},
+		{"[" + line(0) + ",{]", "", 400, detection.CodeMalformed, "[2]"},
 		{"[" + line(0), "", 400, detection.CodeMalformed, "[1]"},
-		{"[" + line(0) + "]x", "", 400, detection.CodeMalformed, ""},
+		{"[" + line(0) + "]x", "", 400, detection.CodeMalformed, "[1]"},
 		{"[]", "", 400, detection.CodeMalformed, ""},
-		{"", "", 400, detection.CodeMalformed, ""},
+		{"", "", 400, detection.CodeMalformed, "[0]"},
 		{"\n\n", mediaNDJSON, 400, detection.CodeMalformed, ""},
-		{line(0), "", 400, detection.CodeMalformed, ""},
+		{line(0), "", 400, detection.CodeMalformed, "[0]"},
 		{line(0), "text/csv", 400, codeParameter, "Content-Type"},
 		{line(0), ";", 400, codeParameter, "Content-Type"},
 		{"[" + strings.Repeat("1,", 1000) + "1]", "", 413, detection.CodeTooLarge, ""},

@@ -111,8 +111,14 @@ func viewSighting(s sighting) view {
 
 // trail is the answer of audit.
 type trail struct {
-	ID      string                 `json:"detection_id"`
-	Entries []detection.AuditEntry `json:"entries"`
+	ID      string      `json:"detection_id"`
+	Entries []trailPart `json:"entries"`
+}
+
+// trailPart is an entry with the steps in the life of the detection that it is the evidence of.
+type trailPart struct {
+	detection.AuditEntry
+	Steps []detection.Step `json:"steps"`
 }
 
 // getAudit answers with what the audit trail has of one detection. Each entry has its number in the whole trail and its
@@ -129,6 +135,10 @@ func (a *api) getAudit(x *exchange, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	answer := trail{ID: s.ID, Entries: make([]trailPart, len(entries))}
+	for i, e := range entries {
+		answer.Entries[i] = trailPart{e, append([]detection.Step{}, e.Steps(s.ReceivedAt)...)} // [] rather than null
+	}
 	x.Header().Set(headerCacheControl, "no-store")
-	return writeJSON(x, http.StatusOK, trail{ID: s.ID, Entries: entries})
+	return writeJSON(x, http.StatusOK, answer)
 }

@@ -74,7 +74,8 @@ func keyOf(r *http.Request) (string, error) {
 	key := values[0]
 	unfit := func(c rune) bool { return c <= ' ' || c > '~' }
 	if len(values) > 1 || key == "" || len(key) > maxKeyBytes || strings.ContainsFunc(key, unfit) {
-		return "", &detection.Error{Code: codeParameter, Field: headerKey, Message: "must be 1 to 255 visible characters of ASCII, and be there once"}
+		message := "must be 1 to 255 visible characters of ASCII, and be there once"
+		return "", &detection.Error{Code: codeParameter, Field: headerKey, Message: message}
 	}
 	return key, nil
 }
@@ -109,15 +110,16 @@ func (a *api) commit(ctx context.Context, in detection.Input, subject string) (a
 	return accepted, err
 }
 
-// readInput reads and decodes the body. The bytes count as in flight until both are done.
+// readInput reads and decodes the body as it comes in.
 func (a *api) readInput(x *exchange, r *http.Request) (detection.Input, error) {
 	held := &lease{budget: a.inFlight}
 	defer held.end()
-	body, err := a.readBody(x, r, held)
+	body, err := a.openBody(x, r, held, maxReportHeldBytes)
 	if err != nil {
 		return detection.Input{}, err
 	}
-	return detection.ParseInput(body)
+	in, err := detection.ReadInput(body, detection.ReadOptions{Pictures: a.Pictures})
+	return in, a.bodyError(err)
 }
 
 func setDetectionHeaders(header http.Header, d detection.Detection) {

@@ -32,7 +32,11 @@ func TestPostAnswersXML(t *testing.T) {
 
 func TestPostAnswersJSON(t *testing.T) {
 	g := newRig()
-	w := g.post(strings.Replace(goodBody, `{`, `{"zoom":2,`, 1), "Accept", "application/json")
+	g.Ingestor = fakeIngestor{func(_ context.Context, in detection.Input, by string) (detection.Accepted, error) {
+		d := detectionOf(in, by)
+		return detection.Accepted{Detection: d, Event: []byte(goodEvent), Durability: detection.InStore, Warnings: []string{"odd"}}, nil
+	}}
+	w := g.post(goodBody, "Accept", "application/json")
 	if w.Code != http.StatusCreated || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("X-Detection-ID") != goodID {
 		t.Fatalf("got %d %v", w.Code, w.Header())
 	}

@@ -165,7 +165,11 @@ func TestFeature(t *testing.T) {
 	d := numbered(1)
 	hae, msl := 12.3456, 45.6
 	d.Fix.HAEMetres, d.Fix.MSLMetres, d.Fix.Ellipse = &hae, &msl, detection.Ellipse{MajorMetres: 20, MinorMetres: 10, BearingDeg: 45}
-	d.Track = &detection.Track{ID: numbered(0).ID, Detections: 3, FirstSeenAt: d.SeenAt, State: []float64{1}, Fix: d.Fix}
+	d.Fix.HeightSource, d.Fix.ErrorMethod, d.Fix.Method = "SRTM1", "sampled", detection.MethodRayTerrain
+	d.Track = &detection.Track{
+		ID: numbered(0).ID, Detections: 3, FirstSeenAt: d.SeenAt, State: []float64{1}, Fix: d.Fix,
+		Motion: &detection.Motion{SpeedMetresPerSecond: 3, CourseDeg: 90},
+	}
 	record.add(d)
 	f := pageOf(t, g.get(detectionsPath)).Features[0]
 	if got := f.Geometry.Coordinates; len(got) != 3 || got[0] != 1 || got[1] != 40.701 || got[2] != 12.346 {
@@ -259,7 +263,7 @@ func TestSelectsAntimeridian(t *testing.T) {
 	for _, tt := range []struct {
 		lat, lon float64
 		want     bool
-	}{{0, 175, true}, {0, -175, true}, {0, 180, true}, {0, -180, true}, {0, 170, true}, {0, -170, true}, {0, 0, false}, {0, 169.9, false}, {11, 175, false}} {
+	}{{0, 175, true}, {0, -175, true}, {0, 180, true}, {0, -180, true}, {0, 170, true}, {0, -170, true}, {0, -170.1, true}, {0, 0, false}, {0, 169.9, false}, {11, 175, false}} {
 		if got := within(box, tt.lat, tt.lon); got != tt.want {
 			t.Errorf("%v, %v: got %t", tt.lat, tt.lon, got)
 		}

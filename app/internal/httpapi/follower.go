@@ -74,7 +74,7 @@ func (f *follower) run(ctx context.Context, position int64) {
 				f.logger.LogAttrs(ctx, slog.LevelWarn, "streams cannot follow the record", slog.Any("err", err))
 			}
 			failing = true
-			pause(ctx, followRetry)
+			pause(ctx)
 			continue
 		}
 		failing = false
@@ -85,10 +85,10 @@ func (f *follower) run(ctx context.Context, position int64) {
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(d):
+	case <-time.After(followRetry):
 	}
 }
 

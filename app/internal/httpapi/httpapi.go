@@ -47,8 +47,9 @@ type Options struct {
 
 	// MaxBodyBytes bounds one request body; 0: DefaultMaxBodyBytes.
 	MaxBodyBytes int64
-	// MaxInFlightBytes bounds the bodies that are held at one time; what would exceed it is refused with 503. 0:
-	// DefaultMaxInFlightBytes. Less than one body: one body. Decoding needs up to three times as much memory.
+	// MaxInFlightBytes bounds what is held of bodies at one time, which is at most 128 KiB of one detection and 4 MiB of a
+	// batch, whatever their pictures; what would exceed it is refused with 503. 0: DefaultMaxInFlightBytes. Less than one
+	// body: one body. Decoding needs up to three times as much memory.
 	MaxInFlightBytes int64
 	// TargetWait is the longest time that a detection should wait for its commit: more than are committed in that time, at
 	// the rate of the last seconds, are refused with 503. 0: no bound.
@@ -79,6 +80,8 @@ type Options struct {
 	Ingestor  Ingestor
 	Batch     BatchIngestor
 	Retractor Retractor
+	// Pictures returns what keeps the next picture; nil: pictures are hashed and not kept.
+	Pictures  func() (detection.PictureWriter, error)
 	Finder    Finder
 	Catalogue detection.Catalogue
 	// Encode returns the CoT event, XML, of a detection that was committed earlier.
@@ -134,7 +137,7 @@ func New(opts Options) http.Handler {
 	}
 	a := &api{
 		Options:   opts,
-		inFlight:  newBudget(max(opts.MaxInFlightBytes, opts.MaxBodyBytes+1)),
+		inFlight:  newBudget(max(opts.MaxInFlightBytes, min(opts.MaxBodyBytes, maxBatchHeldBytes))),
 		admission: &admission{targetWait: opts.TargetWait, floor: opts.MinInProgress, now: opts.Now},
 		subjects:  newSubjects(opts.SubjectRate, maxSubjects),
 		readers:   newSubjects(opts.ReadRate, maxSubjects),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/httpapi/openapi"
 )
 
@@ -15,6 +16,23 @@ import (
 func TestDescriptionNamesEveryRoute(t *testing.T) {
 	for _, fault := range compareRoutes(inContract, (&api{}).routes()) {
 		t.Error(fault)
+	}
+}
+
+// TestDescriptionNamesEveryCode holds the description against the table of codes, in both directions.
+func TestDescriptionNamesEveryCode(t *testing.T) {
+	schema := inContract.resolve(map[string]any{"$ref": "#/components/schemas/ErrorCode"})
+	described := map[detection.Code]bool{}
+	for _, code := range schema["enum"].([]any) {
+		described[detection.Code(code.(string))] = true
+	}
+	for code := range statuses {
+		if !described[code] {
+			t.Errorf("%s is not described", code)
+		}
+	}
+	if len(described) != len(statuses) {
+		t.Errorf("%d codes are described, there are %d", len(described), len(statuses))
 	}
 }
 

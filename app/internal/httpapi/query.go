@@ -99,15 +99,15 @@ func (q *query) limit() int {
 	return int(min(n, maxLimit))
 }
 
-// position reads a place in the record, and whether it is there.
-func (q *query) position(name string) (int64, bool) {
-	text, given := q.text(name)
+// since reads a place in the record, and whether it is there.
+func (q *query) since() (int64, bool) {
+	text, given := q.text("since")
 	if !given {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		q.refuse(name, "must be a position: a whole number from 0 on")
+		q.refuse("since", "must be a position: a whole number from 0 on")
 	}
 	return n, true
 }

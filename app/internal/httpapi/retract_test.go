@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,7 +97,8 @@ func TestAudit(t *testing.T) {
 	if err := json.Unmarshal(g.get(target+"/audit").Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != numbered(1).ID || len(got.Entries) != 2 || got.Entries[0].Event != "accepted" || got.Entries[1].Event != "retracted" || got.Entries[1].Seq != 3 || got.Entries[0].Hash == "" {
+	if got.ID != numbered(1).ID || len(got.Entries) != 2 || got.Entries[0].Event != "accepted" || got.Entries[1].Event != "retracted" || got.Entries[1].Seq != 3 || got.Entries[0].Hash == "" ||
+		!slices.Contains(got.Entries[0].Steps, detection.StepGeolocated) || got.Entries[1].Steps == nil {
 		t.Errorf("got %+v", got)
 	}
 	checkRefusal(t, g.get(detectionsPath+"/"+numbered(9).ID+"/audit"), http.StatusNotFound, detection.CodeNotFound, "")

@@ -18,8 +18,10 @@ func within(box detection.Box, latDeg, lonDeg float64) bool {
 	if latDeg < box.South || latDeg > box.North {
 		return false
 	}
-	if box.West <= box.East {
-		return lonDeg >= box.West && lonDeg <= box.East
+	for _, span := range box.Meridians() {
+		if lonDeg >= span[0] && lonDeg <= span[1] {
+			return true
+		}
 	}
-	return lonDeg >= box.West || lonDeg <= box.East // over the antimeridian
+	return false
 }

@@ -71,7 +71,7 @@ func (a *api) streamDetections(x *exchange, r *http.Request) error {
 func (s *stream) read(r *http.Request) (after int64, resumes bool, err error) {
 	q := queryOf(r)
 	s.selection = q.filter()
-	after, resumes = q.position("since")
+	after, resumes = q.since()
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		after, err = strconv.ParseInt(last, 10, 64)
 		if err != nil || after < 0 {
@@ -139,7 +139,7 @@ func (s *stream) catchUp(ctx context.Context) (<-chan struct{}, error) {
 		entries, err := s.api.Catalogue.Follow(ctx, s.position, followLimit, 0)
 		switch {
 		case errors.Is(err, detection.ErrUnavailable):
-			return closedAfter(followRetry), nil
+			return closedLater(), nil
 		case err != nil && ctx.Err() == nil:
 			return nil, err
 		case len(entries) == 0: // what was there has been removed
@@ -164,9 +164,9 @@ func (s *stream) over(ctx context.Context) bool {
 	return ctx.Err() != nil || !at.IsZero() && !s.api.Now().Before(at)
 }
 
-func closedAfter(d time.Duration) <-chan struct{} {
+func closedLater() <-chan struct{} {
 	c := make(chan struct{})
-	time.AfterFunc(d, func() { close(c) })
+	time.AfterFunc(followRetry, func() { close(c) })
 	return c
 }
 

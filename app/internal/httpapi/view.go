@@ -25,6 +25,7 @@ type view struct {
 	Flag             geo.Flag             `json:"flag"`
 	Method           string               `json:"method"`
 	MSLMetres        *float64             `json:"msl_m,omitempty"`
+	HeightSource     string               `json:"height_source,omitempty"`
 	ErrorMethod      string               `json:"error_method,omitempty"`
 	ObjectClass      string               `json:"object_class"`
 	AIConfidence     float64              `json:"ai_confidence"`
@@ -49,17 +50,18 @@ type view struct {
 
 // trackView is the object that a detection is a sighting of, as it was known with this sighting.
 type trackView struct {
-	ID          string        `json:"track_id"`
-	Detections  int           `json:"detections"`
-	FirstSeenAt time.Time     `json:"first_seen_at"`
-	Fix         detection.Fix `json:"fix"`
+	ID          string            `json:"track_id"`
+	Detections  int               `json:"detections"`
+	FirstSeenAt time.Time         `json:"first_seen_at"`
+	Fix         detection.Fix     `json:"fix"`
+	Motion      *detection.Motion `json:"motion,omitempty"`
 }
 
 func viewTrack(t *detection.Track) *trackView {
 	if t == nil {
 		return nil
 	}
-	return &trackView{t.ID, t.Detections, t.FirstSeenAt, t.Fix}
+	return &trackView{t.ID, t.Detections, t.FirstSeenAt, t.Fix, t.Motion}
 }
 
 func viewDetection(d detection.Detection) view {
@@ -69,7 +71,7 @@ func viewDetection(d detection.Detection) view {
 		CE90Metres: d.Fix.CE90Metres, LE90Metres: d.Fix.LE90Metres,
 		SlantRangeMetres: d.Fix.SlantRangeMetres, DepressionDeg: d.Fix.DepressionDeg,
 		Ellipse: d.Fix.Ellipse, Flag: d.Fix.Flag, Method: d.Fix.Method,
-		MSLMetres: d.Fix.MSLMetres, ErrorMethod: d.Fix.ErrorMethod, Track: viewTrack(d.Track),
+		MSLMetres: d.Fix.MSLMetres, HeightSource: d.Fix.HeightSource, ErrorMethod: d.Fix.ErrorMethod, Track: viewTrack(d.Track),
 		ObjectClass: d.ObjectClass, AIConfidence: d.AIConfidence, Source: d.Source, CameraID: d.CameraID,
 		Timestamp: d.SeenAt, ReceivedAt: d.ReceivedAt, ReportedBy: d.ReportedBy,
 		PixelX: d.PixelX, PixelY: d.PixelY,
