@@ -18,8 +18,10 @@ type object struct {
 	firstMicros    int64 // its earliest sighting
 	receivedMicros int64 // when the latest news of it were accepted
 
-	cell cell
-	age  *list.Element
+	cell   cell
+	cosLat float64 // of where it is
+	speed  float64 // m/s
+	age    *list.Element
 }
 
 func newObject(s *sighting, share float64) *object {

@@ -128,7 +128,7 @@ func New(opts Options) (*Tracker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	return &Tracker{opts: opts, objects: map[string]*object{}, near: grid{}, seen: newMemory(2 * opts.MaxTracks)}, nil
+	return &Tracker{opts: opts, objects: map[string]*object{}, near: grid{}, seen: newMemory(max(1024, 2*opts.MaxTracks))}, nil
 }
 
 // Observe tells of a detection that is being accepted and sets its Track, which must not be changed. A detection that was
@@ -225,7 +225,11 @@ func (t *Tracker) end(retraction *detection.Detection) {
 func (t *Tracker) find(s *sighting) *object {
 	var best *object
 	least := math.Inf(1)
+	age := t.opts.MaxAge.Seconds()
 	consider := func(o *object) {
+		if lag := o.seconds(s); lag > age || lag < -age || o.farther(s, lag, t.opts.MaxDistanceMetres) {
+			return // as nearly all of them
+		}
 		cost, ok := t.cost(o, s)
 		if ok && (cost < least || cost == least && o.id < best.id) {
 			best, least = o, cost
@@ -239,13 +243,12 @@ func (t *Tracker) find(s *sighting) *object {
 	return best
 }
 
-// cost is -2 ln of how likely the object is to be seen there, but for a constant. ok is false outside the gate.
+// cost is -2 ln of how likely the object is to be seen there, but for a constant. ok is false outside the gate. The gate
+// takes the errors of both as independent, as the systematic one of a camera may change more than the filter thinks; for
+// which one it is counts that two objects seen by one camera are displaced alike.
 func (t *Tracker) cost(o *object, s *sighting) (cost float64, ok bool) {
 	lag := o.seconds(s)
-	if math.Abs(lag) > t.opts.MaxAge.Seconds() || !t.opts.Compatible(s.class, o.class) || o.sawAt(s.camera, s.atMicros) {
-		return 0, false
-	}
-	if far := math.Abs(s.latDeg-o.latDeg) * metresPerDeg; far > o.reach(t.opts) {
+	if !t.opts.Compatible(s.class, o.class) || o.sawAt(s.camera, s.atMicros) {
 		return 0, false
 	}
 	off := o.offset(s, lag)
@@ -253,8 +256,11 @@ func (t *Tracker) cost(o *object, s *sighting) (cost float64, ok bool) {
 		return 0, false
 	}
 	apart := o.spread(lag, o.motion).add(s.covariance)
-	distance := apart.distance2(off)
-	return distance + math.Log(apart.det()), distance <= t.opts.Gate
+	if apart.distance2(off) > t.opts.Gate {
+		return 0, false
+	}
+	expected := o.expected(s, lag, apart, t.opts.IndependentShare)
+	return expected.distance2(off) + math.Log(expected.det()), true
 }
 
 // keep puts an object where it is found, and drops what there is no room for.
