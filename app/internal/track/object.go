@@ -121,8 +121,8 @@ func (a *ages) first() *object {
 
 // memory remembers, of so many detections, what was said of them. The ones that it was told first are forgotten first.
 type memory struct {
-	tracks map[string]*detection.Track // nil: of what is no detection
-	order  []string                    // a ring
+	tracks map[string]*detection.Track
+	order  []string // a ring
 	next   int
 }
 
