@@ -107,6 +107,9 @@ func TestLiveGoesBeforeBacklogWithoutARate(t *testing.T) {
 	})
 }
 
+// backlogPart is the part of what TAK takes, one in so many, that the backlog has at least.
+const backlogPart = 8
+
 // TestNothingStarves holds that a backlog gets through while more comes in than TAK takes, and loses none of either.
 func TestNothingStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -114,13 +117,17 @@ func TestNothingStarves(t *testing.T) {
 		p := newPod(t, "pod-a", store, tak)
 		p.seesMany(t, "old", 1000)
 		time.Sleep(time.Hour)
-		for second := range 16 { // of which one is that in which it is dialled
+		tak.set(func() { tak.down = false })
+		up := 0 // seconds
+		for second := 0; up < 6; second++ {
 			p.seesMany(t, fmt.Sprintf("live-%03d", second), 700)
-			tak.set(func() { tak.down = false })
 			time.Sleep(time.Second)
+			if tak.count("") > 0 {
+				up++
+			}
 		}
-		if got := tak.count("old"); got < 70 || got == 1000 {
-			t.Errorf("TAK has %d of the backlog after some seconds of overload, want an eighth of what it took", got)
+		if got := tak.count("old"); got < 5*640/backlogPart || got == 1000 {
+			t.Errorf("TAK has %d of the backlog after %d s of overload, want an eighth of what it took", got, up)
 		}
 		if queued, outbox := p.settled(); queued != 0 || outbox != 0 || len(tak.got) != len(store.records) {
 			t.Errorf("%d queued, %d owed, TAK got %d of %d", queued, outbox, len(tak.got), len(store.records))
@@ -157,6 +164,28 @@ func TestOnlyTheNewestOfATrackIsSent(t *testing.T) {
 		}
 		if p.State().Oldest != 0 {
 			t.Errorf("the oldest of nothing is %v old", p.State().Oldest)
+		}
+		stop(t, p)
+	})
+}
+
+// TestATrackDoesNotGoBack holds that what a backlog has of a track is not sent after a newer sighting was.
+func TestATrackDoesNotGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, tak := newMemoryStore(), &takServer{down: true}
+		p := newPod(t, "pod-a", store, tak, withTracks(0), func(o *relay.Options) { o.BacklogRate = 10 })
+		p.seesMany(t, "old", 500)
+		p.sees(t, ofTrack("car", 1))
+		time.Sleep(time.Hour)
+		tak.set(func() { tak.down = false })
+		time.Sleep(16 * time.Second)
+		p.sees(t, ofTrack("car", 2))
+		time.Sleep(time.Second)
+		if last := tak.got[len(tak.got)-1]; tak.count("car") != 1 || !slices.Contains(tak.got, "car-000002") {
+			t.Errorf("%d of the track were sent, %s last", tak.count("car"), last)
+		}
+		if queued, outbox := p.settled(); queued != 0 || outbox != 0 || tak.count("car") != 1 {
+			t.Errorf("%d queued, %d owed, %d of the track sent, want the last one", queued, outbox, tak.count("car"))
 		}
 		stop(t, p)
 	})
