@@ -16,6 +16,7 @@ const module = "github.com/detection-api/detection-api/app/internal/"
 // house says which packages of the service each package may import, tests included. What is not here does not exist.
 var house = map[string][]string{
 	"geo":         {},
+	"terrain":     {"geo"},
 	"groupcommit": {},
 	"token":       {},
 	"torture":     {}, // any test may import it, and nothing else

@@ -52,7 +52,10 @@ func serveHasty(addr, dir string) error {
 	encoder := cot.Encoder{Stale: time.Minute}
 	handler := httpapi.New(httpapi.Options{
 		Logger: logger, Registerer: registry, Gatherer: registry, Now: time.Now,
-		Authenticate: func(bearer string) (string, error) { return key.Verify(bearer, time.Now()) },
+		Authenticate: func(bearer string) (httpapi.Identity, error) {
+			subject, err := key.Verify(bearer, time.Now())
+			return httpapi.Identity{Subject: subject, Roles: []httpapi.Role{httpapi.Ingest}}, err
+		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
 			Encode:  encoder.Encode, Journal: hasty{store, logger}, Now: time.Now,

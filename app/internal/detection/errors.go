@@ -27,6 +27,7 @@ const (
 	CodeNotAcceptable  Code = "not_acceptable"
 	CodeKeyReused      Code = "idempotency_key_reused"
 	CodeNoTerrain      Code = "no_terrain"
+	CodeOutsideLens    Code = "outside_lens_model"
 	CodeInternal       Code = "internal"
 )
 

@@ -107,6 +107,7 @@ func (w *wireInput) validate(viewOnly bool) (Input, error) {
 		return Input{}, c.err
 	}
 	in.Sensor = c.sensor(w.Sensor)
+	in.GroundGiven = w.GroundElevation != nil
 	in.Sensor.GroundMetres = c.optional("ground_elevation", w.GroundElevation, minHeightMetres, maxHeightMetres)
 	in.PixelX = c.number("pixel_x", w.PixelX, 0, float64(in.Sensor.ImageWidthPx))
 	in.PixelY = c.number("pixel_y", w.PixelY, 0, float64(in.Sensor.ImageHeightPx))

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/spatial/r3"
 )
 
-// Camera is a pinhole camera without lens distortion: where it is, where it looks and how it maps directions to pixels.
+// Camera is a camera with a central projection: where it is, where it looks and how it maps directions to pixels.
 //
 // In its own frame x is right in the image, y is down and z is forward. The forward axis points to the heading, lifted by
 // the pitch; roll turns the camera about it. At nadir (pitch -90) the top of the image points along the heading.
@@ -18,6 +18,7 @@ type Camera struct {
 	RollDeg    float64 // about the optical axis, positive = right side of the camera down
 	FxPx, FyPx float64 // focal length in pixels, > 0; equal for square pixels
 	CxPx, CyPx float64 // principal point; the image centre is (width/2, height/2)
+	Lens       Lens    // its distortion; the zero value is none
 }
 
 // CameraForImage returns the camera of an image with square pixels whose principal point is the image centre.
@@ -38,7 +39,7 @@ func (c Camera) Validate() error {
 	case !isFinite(c.CxPx + c.CyPx):
 		return fmt.Errorf("%w: principal point is not finite", ErrInvalidInput)
 	}
-	return nil
+	return c.Lens.Validate()
 }
 
 // axes are the camera's axes in ENU, of length 1: right and down in the image, forward along the optical axis.
@@ -66,21 +67,44 @@ func (c Camera) axes() axes {
 	}
 }
 
-// ray returns the direction of a pixel, not scaled to length 1, and its image coordinates in focal lengths.
-func (c Camera) ray(a axes, u, v float64) (q r3.Vec, x, y float64) {
-	x, y = (u-c.CxPx)/c.FxPx, (v-c.CyPx)/c.FyPx
-	return r3.Add(a.forward, r3.Add(r3.Scale(x, a.right), r3.Scale(y, a.down))), x, y
+// sight is the direction of one pixel, and how it moves with the pixel.
+type sight struct {
+	q      r3.Vec     // the direction, of length norm
+	norm   float64    // in focal lengths
+	x, y   float64    // where a pinhole camera would see it, in focal lengths from the principal point
+	xd, yd float64    // where this camera sees it
+	slope  symmetric2 // of (x, y) over (xd, yd)
+}
+
+// sight solves the lens for a pixel. The error is ErrOutsideLens or ErrInvalidInput.
+func (c *Camera) sight(a *axes, u, v float64) (sight, error) {
+	xd, yd := (u-c.CxPx)/c.FxPx, (v-c.CyPx)/c.FyPx
+	x, y, slope, err := c.Lens.undistort(xd, yd)
+	if err != nil {
+		return sight{}, err
+	}
+	q := r3.Add(a.forward, r3.Add(r3.Scale(x, a.right), r3.Scale(y, a.down)))
+	norm := r3.Norm(q)
+	if !isFinite(norm) {
+		return sight{}, fmt.Errorf("%w: pixel %g, %g has no direction", ErrInvalidInput, u, v)
+	}
+	return sight{q: q, norm: norm, x: x, y: y, xd: xd, yd: yd, slope: slope}, nil
 }
 
 // Ray returns the direction in which a pixel looks, as a unit vector in the ENU frame at the camera.
-// The pixel may lie outside the image. The camera must be valid.
-func (c Camera) Ray(u, v float64) r3.Vec {
-	q, _, _ := c.ray(c.axes(), u, v)
-	return r3.Unit(q)
+// The pixel may lie outside the image, but not where the lens model does not hold: that is ErrOutsideLens. The camera must
+// be valid.
+func (c Camera) Ray(u, v float64) (r3.Vec, error) {
+	a := c.axes()
+	s, err := c.sight(&a, u, v)
+	if err != nil {
+		return r3.Vec{}, err
+	}
+	return r3.Scale(1/s.norm, s.q), nil
 }
 
 // Project returns the pixel at which the camera sees a position. It does not know the size of the image, so the pixel may
-// lie outside; behind the camera the error is ErrBehindCamera.
+// lie outside; behind the camera the error is ErrBehindCamera, and past the reach of the lens model ErrOutsideLens.
 func (c Camera) Project(target LatLonHAE) (u, v float64, err error) {
 	return c.ProjectENU(FrameAt(c.Position).ENU(target.ECEF()))
 }
@@ -92,5 +116,12 @@ func (c Camera) ProjectENU(enu r3.Vec) (u, v float64, err error) {
 	if !(depth > 0) {
 		return 0, 0, ErrBehindCamera
 	}
-	return c.CxPx + c.FxPx*r3.Dot(a.right, enu)/depth, c.CyPx + c.FyPx*r3.Dot(a.down, enu)/depth, nil
+	x, y := r3.Dot(a.right, enu)/depth, r3.Dot(a.down, enu)/depth
+	if c.Lens != (Lens{}) {
+		if !c.Lens.holds(x*x + y*y) {
+			return 0, 0, ErrOutsideLens
+		}
+		x, y, _ = c.Lens.distort(x, y)
+	}
+	return c.CxPx + c.FxPx*x, c.CyPx + c.FyPx*y, nil
 }

@@ -20,6 +20,15 @@ func testCamera(lat, lon, heading float64) Camera {
 	return c
 }
 
+func rayOf(t *testing.T, camera Camera, u, v float64) r3.Vec {
+	t.Helper()
+	ray, err := camera.Ray(u, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ray
+}
+
 func TestECEFRoundTrip(t *testing.T) {
 	for _, lat := range []float64{-90, -89.9999999, -45, -1e-9, 0, 33, 89.9999, 90} {
 		for _, lon := range []float64{-180, -179.9999999, -1, 0, 77, 179.9999999} {
@@ -59,7 +68,7 @@ func checkHit(t *testing.T, camera Camera, surface float64) {
 	if err != nil {
 		t.Fatalf("%+v: %v", camera, err)
 	}
-	ecef := r3.Add(camera.Position.ECEF(), r3.Scale(hit.SlantRangeMetres, FrameAt(camera.Position).rotateToECEF(camera.Ray(u, v))))
+	ecef := r3.Add(camera.Position.ECEF(), r3.Scale(hit.SlantRangeMetres, FrameAt(camera.Position).rotateToECEF(rayOf(t, camera, u, v))))
 	back := LatLonHAEFromECEF(ecef)
 	if math.Abs(back.HAEMetres-surface) > 1e-7 || r3.Norm(r3.Sub(hit.Point.ECEF(), ecef)) > 1e-7 {
 		t.Errorf("%+v: hit %+v is not on the surface %g m", camera, hit, surface)

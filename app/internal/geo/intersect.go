@@ -22,6 +22,8 @@ var (
 	ErrInvalidInput = errors.New("invalid input")
 	// ErrBehindCamera: the point to project is not in front of the camera.
 	ErrBehindCamera = errors.New("the point is behind the camera")
+	// ErrOutsideLens: the pixel or the point lies where the model of the lens folds back, so it has no one direction.
+	ErrOutsideLens = errors.New("outside the reach of the lens model")
 )
 
 // Limits past which a geometric hit is no position any more.
@@ -61,7 +63,11 @@ func (c Camera) GroundHit(u, v, surfaceHAEMetres float64) (Hit, error) {
 	if err := c.Validate(); err != nil {
 		return Hit{}, err
 	}
-	return IntersectEllipsoid(c.Position, c.Ray(u, v), surfaceHAEMetres)
+	ray, err := c.Ray(u, v)
+	if err != nil {
+		return Hit{}, err
+	}
+	return IntersectEllipsoid(c.Position, ray, surfaceHAEMetres)
 }
 
 // intersect returns the hit and the normal of the ground there, in ECEF.

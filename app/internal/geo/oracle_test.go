@@ -3,8 +3,10 @@ package geo
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/spatial/r3"
@@ -20,6 +22,7 @@ type oracle struct {
 	Source    string                     `json:"source"`
 	Name      string                     `json:"name"`
 	Licence   string                     `json:"licence"`
+	worst     map[string]float64         // by kind and tolerance: the largest error of all cases
 }
 
 func readOracles(t *testing.T) []oracle {
@@ -81,6 +84,10 @@ func (o oracle) nearValue(t *testing.T, what string, got, want float64, toleranc
 	if !ok {
 		t.Fatalf("the oracle has no tolerance %q", tolerance)
 	}
+	if o.worst != nil {
+		key := o.Kind + ", " + tolerance
+		o.worst[key] = max(o.worst[key], math.Abs(got-want))
+	}
 	if !(math.Abs(got-want) <= limit) {
 		t.Errorf("%s = %.12g, want %.12g +- %g (off by %g)", what, got, want, limit, got-want)
 	}
@@ -102,9 +109,15 @@ func TestOracles(t *testing.T) {
 		"msl_to_hae":                  checkMSLToHAE,
 		"hae_to_msl":                  checkHAEToMSL,
 		"pixel_ray":                   checkPixelRay,
+		"geodesic":                    checkGeodesic,
+		"mgrs":                        checkMGRS,
+		"declination":                 checkDeclination,
+		"field_accuracy":              checkFieldAccuracy,
+		"lens":                        checkLens,
 	}
-	seen := map[string]bool{}
+	seen, worst := map[string]bool{}, map[string]float64{}
 	for _, o := range readOracles(t) {
+		o.worst = worst
 		t.Run(o.ID, func(t *testing.T) {
 			check, ok := checks[o.Kind]
 			if !ok {
@@ -119,6 +132,9 @@ func TestOracles(t *testing.T) {
 	}
 	if len(seen) != len(checks) {
 		t.Errorf("%d kinds were checked, want %d", len(seen), len(checks))
+	}
+	for _, key := range slices.Sorted(maps.Keys(worst)) { // the table of docs/geolocation.md
+		t.Logf("%s: at most %.2g off", key, worst[key])
 	}
 }
 
@@ -161,7 +177,7 @@ func checkBoresight(t *testing.T, o oracle) {
 }
 
 func checkFlatPixel(t *testing.T, o oracle) {
-	ray := o.camera(t).Ray(o.in(t, "u_px"), o.in(t, "v_px"))
+	ray := rayOf(t, o.camera(t), o.in(t, "u_px"), o.in(t, "v_px"))
 	onGround := r3.Scale(o.in(t, "height_m")/-ray.Z, ray)
 	o.near(t, "e_m", onGround.X, "m")
 	o.near(t, "n_m", onGround.Y, "m")
@@ -195,7 +211,7 @@ func checkENU(t *testing.T, o oracle) {
 // boresightENU is the end of the optical axis of a camera that looks to an azimuth and elevation.
 func boresightENU(t *testing.T, o oracle) r3.Vec {
 	camera := Camera{HeadingDeg: o.in(t, "azimuth_deg"), PitchDeg: o.in(t, "elevation_deg"), FxPx: 1, FyPx: 1}
-	return r3.Scale(o.in(t, "range_m"), camera.Ray(0, 0))
+	return r3.Scale(o.in(t, "range_m"), rayOf(t, camera, 0, 0))
 }
 
 func checkAERToGeodetic(t *testing.T, o oracle) {
@@ -238,7 +254,54 @@ func checkHAEToMSL(t *testing.T, o oracle) {
 func checkPixelRay(t *testing.T, o oracle) {
 	camera := CameraForImage(2000, 1000, o.in(t, "focal_px"))
 	camera.HeadingDeg, camera.PitchDeg, camera.RollDeg = o.in(t, "heading_deg"), o.in(t, "pitch_deg"), o.in(t, "roll_deg")
-	got := camera.Ray(camera.CxPx+o.in(t, "du_px"), camera.CyPx+o.in(t, "dv_px"))
+	got := rayOf(t, camera, camera.CxPx+o.in(t, "du_px"), camera.CyPx+o.in(t, "dv_px"))
 	want := decodeAs[[3]float64](t, o.Expected, "ray_enu")
 	o.nearValue(t, "distance", r3.Norm(r3.Sub(got, r3.Vec{X: want[0], Y: want[1], Z: want[2]})), 0, "ray")
+}
+
+func checkMGRS(t *testing.T, o oracle) {
+	digits := 5 - int(math.Round(math.Log10(o.in(t, "precision_m"))))
+	got, err := MGRS(o.in(t, "lat_deg"), o.in(t, "lon_deg"), digits)
+	if want := decodeAs[string](t, o.Expected, "mgrs"); err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+func checkDeclination(t *testing.T, o oracle) {
+	got, err := MagneticFieldAt(o.position(t), o.in(t, "decimal_year"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.near(t, "declination_deg", got.DeclinationDeg, "deg")
+}
+
+func checkFieldAccuracy(t *testing.T, o oracle) {
+	camera := testCamera(34, -84, 0)
+	camera.PitchDeg = o.in(t, "pitch_deg")
+	camera.Position.HAEMetres = o.in(t, "slant_range_m") * math.Sin(radians(-camera.PitchDeg))
+	fix, err := Locate(camera, camera.CxPx, camera.CyPx, 0, DefaultSigmas())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.nearValue(t, "relative CE90", fix.CE90Metres/decodeAs[float64](t, o.Expected, "ce90_m"), 1, "rel")
+}
+
+// checkLens holds the model to OpenCV's in the forward direction, and the inverse to the point that OpenCV started from.
+func checkLens(t *testing.T, o oracle) {
+	camera := Camera{
+		FxPx: o.in(t, "fx_px"), FyPx: o.in(t, "fy_px"), CxPx: o.in(t, "cx_px"), CyPx: o.in(t, "cy_px"),
+		Lens: Lens{K1: o.in(t, "k1"), K2: o.in(t, "k2"), P1: o.in(t, "p1"), P2: o.in(t, "p2"), K3: o.in(t, "k3")},
+	}
+	a := camera.axes()
+	x, y := o.in(t, "x"), o.in(t, "y")
+	u, v, err := camera.ProjectENU(r3.Add(a.forward, r3.Add(r3.Scale(x, a.right), r3.Scale(y, a.down))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.near(t, "u_px", u, "px")
+	o.near(t, "v_px", v, "px")
+	ray := rayOf(t, camera, decodeAs[float64](t, o.Expected, "u_px"), decodeAs[float64](t, o.Expected, "v_px"))
+	depth := r3.Dot(ray, a.forward)
+	o.nearValue(t, "x", r3.Dot(ray, a.right)/depth, x, "focal_lengths")
+	o.nearValue(t, "y", r3.Dot(ray, a.down)/depth, y, "focal_lengths")
 }

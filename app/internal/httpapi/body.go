@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/labstack/echo/v4"
 )
 
 // firstReadBytes is what a body of unknown length gets to begin with. A report without a picture has about 700 bytes.
@@ -56,9 +55,8 @@ func (l *lease) end() {
 }
 
 // readBody returns the body, or refuses it: by its Content-Length before a byte is read, and by what comes otherwise.
-func (a *api) readBody(c echo.Context, held *lease) ([]byte, error) {
-	r := c.Request()
-	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && encoding != "identity" {
+func (a *api) readBody(x *exchange, r *http.Request, held *lease) ([]byte, error) {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "Content-Encoding is not supported; send plain JSON"}
 	}
 	if r.ContentLength > a.MaxBodyBytes {
@@ -68,7 +66,7 @@ func (a *api) readBody(c echo.Context, held *lease) ([]byte, error) {
 	if r.ContentLength >= 0 {
 		size = r.ContentLength + 1 // one more, so that the end is seen without growing
 	}
-	body, err := readAll(http.MaxBytesReader(c.Response().Writer, r.Body, a.MaxBodyBytes), size, held)
+	body, err := readAll(http.MaxBytesReader(x.ResponseWriter, r.Body, a.MaxBodyBytes), size, held)
 	var limit *http.MaxBytesError
 	switch {
 	case err == nil, errors.Is(err, errBusy):

@@ -72,7 +72,7 @@ func TestLargeBodyOverAConnection(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newRig()
 			g.MaxBodyBytes = tt.limit
-			server := httptest.NewServer(New(g.Options))
+			server := httptest.NewServer(g.build())
 			defer server.Close()
 			conn, err := net.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
@@ -99,7 +99,7 @@ func TestLargeBodyOverAConnection(t *testing.T) {
 // TestExpectedBodyIsNotSent: who asks before sending is refused without a byte of the body.
 func TestExpectedBodyIsNotSent(t *testing.T) {
 	g := newRig()
-	server := httptest.NewServer(New(g.Options))
+	server := httptest.NewServer(g.build())
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -167,7 +167,7 @@ func fillBudget(t *testing.T, length int64) {
 	if length >= 0 {
 		g.MaxInFlightBytes = held * (length + 1)
 	}
-	handler := New(g.Options)
+	handler := g.build()
 	open := make(chan struct{})
 	codes := make([]int, held)
 	var waiting sync.WaitGroup

@@ -103,7 +103,10 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	handler := httpapi.New(httpapi.Options{
 		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now,
 		MaxBodyBytes: cfg.MaxBodyBytes, TargetWait: cfg.TargetWait, SubjectRate: cfg.SubjectRate,
-		Authenticate: func(bearer string) (string, error) { return cfg.Key.Verify(bearer, cfg.Now()) },
+		Authenticate: func(bearer string) (httpapi.Identity, error) {
+			subject, err := cfg.Key.Verify(bearer, cfg.Now())
+			return httpapi.Identity{Subject: subject, Roles: []httpapi.Role{httpapi.Ingest, httpapi.Read, httpapi.Operate}}, err
+		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},
 			Encode:  encoder.Encode, Journal: journal, Now: cfg.Now,
