@@ -344,3 +344,22 @@ func TestTracksAfterARestart(t *testing.T) {
 		stop(t, p)
 	})
 }
+
+// TestARefusalCostsOnlyTheRefused holds that an event which the server names as one it does not take is a dead letter, and
+// that the others of its window count as delivered, once.
+func TestARefusalCostsOnlyTheRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, tak := newMemoryStore(), &takServer{down: true, refuses: func(id string) bool { return strings.HasSuffix(id, "7") }}
+		p := newPod(t, "pod-a", store, tak)
+		p.seesMany(t, "some", 300)
+		p.seesMany(t, "all7", 1)
+		tak.set(func() { tak.down = false })
+		if queued, outbox := p.settled(); queued != 0 || outbox != 0 || len(tak.got) != 271 || len(store.dead) != 30 {
+			t.Errorf("%d queued, %d owed, TAK got %d of 271, %d dead letters of 30", queued, outbox, len(tak.got), len(store.dead))
+		}
+		if got := metric(t, p.registry, "tak_push_success_total"); got != 271 {
+			t.Errorf("%g pushed", got)
+		}
+		stop(t, p)
+	})
+}

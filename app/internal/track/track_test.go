@@ -122,6 +122,23 @@ func TestTwoObjectsCross(t *testing.T) {
 	}
 }
 
+// TestMotion holds that speed and course are told once it is sure that something moves, and never of what stands still.
+func TestMotion(t *testing.T) {
+	s, tracker := newScene(1, 0.2), newTracker(t, Options{})
+	var moving, parked *detection.Track
+	for i := range 30 {
+		at := float64(i)
+		moving = observe(tracker, exact(s, fmt.Sprint("m", i), "a", "vehicle", at, 1000-6*at, -8*at, 5))
+		parked = observe(tracker, exact(s, fmt.Sprint("p", i), "a", "vehicle", at, 0, 500, 5))
+	}
+	if m := moving.Motion; m == nil || math.Abs(m.SpeedMetresPerSecond-10) > 0.5 || math.Abs(m.CourseDeg-216.87) > 2 {
+		t.Errorf("motion %+v, want 10 m/s to 216.87 degrees", m)
+	}
+	if parked.Motion != nil {
+		t.Errorf("motion %+v of what stands still", parked.Motion)
+	}
+}
+
 // TestTheOrderMattersLittle tells of the same sightings in any order, and holds that what comes out is the same object
 // within a part of its stated error.
 func TestTheOrderMattersLittle(t *testing.T) {
