@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -66,25 +67,57 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link, blame *suspect) (L
 		blame.nothingBehind()
 		return r.idle(ctx, link, w.wait)
 	}
-	events, outcomes := r.encode(w.records)
-	if len(events) > 0 {
-		if err := link.Send(ctx, events); err != nil {
-			r.metrics.failed.Add(float64(len(events)))
-			blame.failed(w.records[0].Detection.ID, w.last)
-			r.lanes.lose(w)
-			_ = link.Close() // Send's error is the one that tells what happened
-			return nil, err
-		}
-		for _, id := range blame.delivered() {
-			r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
-			outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
-		}
+	outcomes, err := r.send(ctx, link, w, blame)
+	if err != nil {
+		r.lanes.lose(w)
+		_ = link.Close() // Send's error is the one that tells what happened
+		return nil, err
 	}
-	if err := r.settle(ctx, w, outcomes); err != nil {
-		return link, err
+	return link, r.settle(ctx, w, outcomes)
+}
+
+// send sends the window and says what became of its records.
+func (r *Relay) send(ctx context.Context, link Link, w *window, blame *suspect) ([]detection.Delivery, error) {
+	events, sent, outcomes := r.encode(w.records)
+	if len(events) == 0 {
+		return outcomes, nil
 	}
-	r.metrics.pushed.Add(float64(len(events)))
-	return link, nil
+	err := link.Send(ctx, events)
+	var partly Refusal
+	if err != nil && !errors.As(err, &partly) {
+		r.metrics.failed.Add(float64(len(events)))
+		blame.failed(w.records[0].Detection.ID, w.last)
+		return nil, err
+	}
+	taken := len(sent)
+	if partly != nil {
+		taken -= r.refuse(sent, partly.Refused())
+	}
+	outcomes = append(outcomes, sent...)
+	r.metrics.pushed.Add(float64(taken))
+	if taken == 0 { // it says nothing about the events before
+		return outcomes, nil
+	}
+	for _, id := range blame.delivered() {
+		r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
+		outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
+	}
+	return outcomes, nil
+}
+
+// refuse makes dead letters of the events that the server does not take, and says how many there are.
+func (r *Relay) refuse(sent []detection.Delivery, reasons map[int]string) (refused int) {
+	for i := range sent {
+		reason, ok := reasons[i]
+		if !ok {
+			continue
+		}
+		r.log.Error("TAK refuses this event; it goes to the dead letters", "detection_id", sent[i].ID, "reason", reason)
+		sent[i] = r.dead(sent[i].ID, reason)
+		refused++
+	}
+	r.metrics.failed.Add(float64(refused))
+	return refused
 }
 
 // window is what to send next. While windows are lost it is the front of the queue, until something gets through: then the
@@ -148,22 +181,22 @@ func (r *Relay) idle(ctx context.Context, link Link, longest time.Duration) (Lin
 // pending is what a failed attempt could have delivered, as far as the failure metric counts it.
 func (r *Relay) pending() int64 { return min(r.opts.Queue.Depth().Undelivered, failureWindow) }
 
-// encode renders the events and says what becomes of their records when the events are delivered. One that cannot be
-// encoded will never be: it goes to the dead letters, not round for ever.
-func (r *Relay) encode(records []detection.Record) (events [][]byte, outcomes []detection.Delivery) {
+// encode renders the events and says what becomes of their records when they are delivered. Those that cannot be encoded
+// never will be: they go to the dead letters, not round for ever.
+func (r *Relay) encode(records []detection.Record) (events [][]byte, sent, dead []detection.Delivery) {
 	now := r.opts.Now()
 	for _, record := range records {
 		id := record.Detection.ID
 		event, err := r.opts.Encode(record.Detection, now)
 		if err != nil {
 			r.log.Error("encode the CoT event; it goes to the dead letters", "detection_id", id, "error", err)
-			outcomes = append(outcomes, r.dead(id, err.Error()))
+			dead = append(dead, r.dead(id, err.Error()))
 			continue
 		}
 		events = append(events, event)
-		outcomes = append(outcomes, detection.Delivery{ID: id, Outcome: detection.Delivered, At: now})
+		sent = append(sent, detection.Delivery{ID: id, Outcome: detection.Delivered, At: now})
 	}
-	return events, outcomes
+	return events, sent, dead
 }
 
 func (r *Relay) dead(id, reason string) detection.Delivery {

@@ -266,7 +266,14 @@ type takServer struct {
 	got      []string
 	hangsUp  func(event string) bool // on such an event; nil: on none
 	slow     time.Duration           // of each window
+	refuses  func(event string) bool // says so of such an event; nil: of none
 }
+
+// refusal is what the server says of some events of a window.
+type refusal map[int]string
+
+func (r refusal) Error() string           { return "some are refused" }
+func (r refusal) Refused() map[int]string { return r }
 
 func (s *takServer) set(f func()) {
 	s.mu.Lock()
@@ -300,6 +307,7 @@ func (s *takServer) Send(_ context.Context, events [][]byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	refused := refusal{}
 	for i, event := range events {
 		if s.dieAfter > 0 && i == s.dieAfter {
 			s.dieAfter, s.down = 0, true
@@ -307,7 +315,14 @@ func (s *takServer) Send(_ context.Context, events [][]byte) error {
 		if s.down || s.hangsUp != nil && s.hangsUp(string(event)) {
 			return errRefused
 		}
+		if s.refuses != nil && s.refuses(string(event)) {
+			refused[i] = "does not like it"
+			continue
+		}
 		s.got = append(s.got, string(event))
+	}
+	if len(refused) > 0 {
+		return fmt.Errorf("send: %w", refused)
 	}
 	if s.down {
 		return errRefused

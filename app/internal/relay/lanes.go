@@ -166,6 +166,9 @@ func (l *lanes) takeBacklog(ctx context.Context, w *window, now time.Time, size 
 			l.front = last
 		}
 	}
+	if l.behind {
+		w.wait = 0 // there is more to look at
+	}
 	return nil
 }
 

@@ -17,7 +17,8 @@ import (
 
 // Link is one connection to a TAK server.
 type Link interface {
-	// Send delivers the events in order. nil means that the server has read all of them. After an error the link is closed.
+	// Send delivers the events in order. nil means that the server has read all of them. After an error the link is closed,
+	// unless it is a Refusal: then the server has read the others.
 	Send(ctx context.Context, events [][]byte) error
 	// Window is how many events one Send may take now. It may change with what the server turns out to be.
 	Window() int
@@ -31,6 +32,13 @@ type Link interface {
 // DefaultBacklogRate is a tenth of the 1,000 events a second that taky says it routes on one old desktop core (its README),
 // so that ten pods may bring their backlogs at once. A day's backlog at one detection a second is through in 15 minutes.
 const DefaultBacklogRate = 100
+
+// Refusal is the error of a Send whose server does not take some of the events, and never will.
+type Refusal interface {
+	error
+	// Refused says why, by the place of the event among those that were sent.
+	Refused() map[int]string
+}
 
 // Options are what a Relay needs. Fields up to StoreTimeout, but Dial, are required, and so are the last three.
 type Options struct {

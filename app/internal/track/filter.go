@@ -10,6 +10,9 @@ import (
 // maxCameras bounds the cameras whose systematic error a track keeps apart. With more, the one that says least is forgotten.
 const maxCameras = 4
 
+// leastDet is the part of a determinant below which a difference of covariances is rounding.
+const leastDet = 1e-6
+
 // estimate is where an object is and how fast it moves: a Kalman filter with nearly constant velocity (Bar-Shalom, Li and
 // Kirubarajan, Estimation with Applications to Tracking and Navigation, 2001, section 6.2.2).
 //
@@ -68,7 +71,7 @@ func start(s *sighting, m motion, share float64) estimate {
 }
 
 // seconds is the time from the estimate to a sighting; negative for one that comes late.
-func (e *estimate) seconds(s *sighting) float64 { return float64(s.atMicros-e.atMicros) / 1e6 }
+func (e *estimate) seconds(s *sighting) float64 { return float64(s.atMicros-e.atMicros) * 1e-6 }
 
 // wander is the covariance that the change of velocity adds to a position within t seconds.
 func (m motion) wander(t float64) float64 { return m.change * t * t * t / 3 }
@@ -84,6 +87,24 @@ func (e *estimate) spread(t float64, m motion) mat2 {
 		at[i][i] += m.wander(math.Abs(t))
 	}
 	return at
+}
+
+// expected is the covariance of where a sighting is expected, t seconds on. apart is the same with all errors independent.
+func (e *estimate) expected(s *sighting, t float64, apart mat2, share float64) mat2 {
+	i := slices.IndexFunc(e.cameras, func(b bias) bool { return b.camera == s.camera })
+	if i < 0 {
+		return apart
+	}
+	with := e.cameras[i].with
+	var together mat2
+	for j := range together {
+		together[j] = [2]float64{with[j][0] + t*with[2+j][0], with[j][1] + t*with[2+j][1]}
+	}
+	shared := together.times(s.covariance.scale(1 - share).sqrt())
+	if sharp := apart.add(shared).add(shared.transposed()); sharp[0][0] > 0 && sharp.det() > leastDet*apart.det() {
+		return sharp
+	}
+	return apart
 }
 
 // offset is how far east and north of the position t seconds on a sighting lies.
@@ -150,7 +171,7 @@ func (e *estimate) gain(camera int, lag float64, noise, systematic mat2) mat42 {
 	shared := together.times(systematic)
 	total := own.add(noise)
 	cross := seen.plus(with.times(systematic), 1)
-	if s := total.add(shared).add(shared.transposed()); s[0][0] > 0 && s.det() > 1e-6*total.det() {
+	if s := total.add(shared).add(shared.transposed()); s[0][0] > 0 && s.det() > leastDet*total.det() {
 		if best := cross.times(s.inverse()); between0and1(best) {
 			return best
 		}

@@ -18,8 +18,10 @@ type object struct {
 	firstMicros    int64 // its earliest sighting
 	receivedMicros int64 // when the latest news of it were accepted
 
-	cell cell
-	age  *list.Element
+	cell   cell
+	cosLat float64 // of where it is
+	speed  float64 // m/s
+	age    *list.Element
 }
 
 func newObject(s *sighting, share float64) *object {
@@ -69,8 +71,22 @@ func (o *object) track(d *detection.Detection, thresholds geo.Thresholds) detect
 	track.Fix.LatDeg, track.Fix.LonDeg = o.latDeg, o.lonDeg
 	track.Fix.CE90Metres, track.Fix.Method = shape.CE90Metres(), detection.MethodFused
 	track.Fix.Flag = thresholds.Flag(track.Fix.CE90Metres)
+	track.Motion = o.moving()
 	track.Fix.Ellipse = detection.Ellipse{MajorMetres: 2 * major, MinorMetres: 2 * minor, BearingDeg: shape.MajorAzimuthDeg}
 	return track
+}
+
+// moving is the object's motion, nil unless it is sure that it moves: 99 % of the objects that stand still would show less.
+func (o *object) moving() *detection.Motion {
+	p := &o.covariance
+	of := mat2{{p[2][2], p[2][3]}, {p[3][2], p[3][3]}}
+	if !(of.det() > 0) || !(of.distance2(o.velocity) > -2*math.Log(0.01)) {
+		return nil
+	}
+	return &detection.Motion{
+		SpeedMetresPerSecond: math.Hypot(o.velocity[0], o.velocity[1]),
+		CourseDeg:            math.Mod(360+math.Atan2(o.velocity[0], o.velocity[1])*180/math.Pi, 360),
+	}
 }
 
 // shapeOf is the error ellipse of a covariance.
@@ -119,8 +135,8 @@ func (a *ages) first() *object {
 
 // memory remembers, of so many detections, what was said of them. The ones that it was told first are forgotten first.
 type memory struct {
-	tracks map[string]*detection.Track // nil: of what is no detection
-	order  []string                    // a ring
+	tracks map[string]*detection.Track
+	order  []string // a ring
 	next   int
 }
 

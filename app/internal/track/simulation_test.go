@@ -143,7 +143,7 @@ func driving(s *scene, observe func(detection.Detection) *detection.Track) (last
 // coverage is how often the truth lies within the CE90 that is stated in the end, in percent.
 func coverage(t *testing.T, share, assumed float64, way journey) (percent, meanCE90 float64) {
 	t.Helper()
-	const rounds = 3000
+	const rounds = 2000
 	hits := 0
 	for round := range uint64(rounds) {
 		s, tracker := newScene(round, share), newTracker(t, open(assumed))

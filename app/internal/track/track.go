@@ -3,110 +3,13 @@
 package track
 
 import (
-	"fmt"
 	"hash/fnv"
 	"math"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/geo"
 )
-
-// Options shape a Tracker. What is zero gets its default.
-type Options struct {
-	// Gate is the largest squared Mahalanobis distance between a sighting and where the object is expected. The default,
-	// 9.2103, is the 99 % quantile of chi-square with two degrees of freedom, -2 ln 0.01: one sighting in a hundred of a
-	// known object starts a track of its own.
-	Gate float64
-	// MaxDistanceMetres bounds that distance in metres, however uncertain both are. Default 100.
-	MaxDistanceMetres float64
-	// MaxAge is how long after its last sighting, or before it, an object is still recognised. Default one minute.
-	MaxAge time.Duration
-	// IndependentShare is the part of a sighting's variance that is new in each sighting of one camera, above 0 and at most
-	// 1; the rest is the same in all of them: attitude, position, focal length, height of the ground. Default 0.2, see
-	// docs/tracks.md.
-	IndependentShare float64
-	// Compatible says whether a detection of one class can be a sighting of an object of another. The default takes equal
-	// names, and vehicle for armed_vehicle, in either direction.
-	Compatible func(class, other string) bool
-	Thresholds geo.Thresholds // of the flag
-	// MaxTracks bounds the objects in memory, about 2 KB each with what is remembered of their sightings. The one that was
-	// seen longest ago goes first. Default 10,000.
-	MaxTracks int
-}
-
-// DefaultIndependentShare is the default of Options.IndependentShare.
-const DefaultIndependentShare = 0.2
-
-func (o Options) withDefaults() Options {
-	o.Gate = orDefault(o.Gate, -2*math.Log(0.01))
-	o.MaxDistanceMetres = orDefault(o.MaxDistanceMetres, 100)
-	o.MaxAge = orDefault(o.MaxAge, time.Minute)
-	o.IndependentShare = orDefault(o.IndependentShare, DefaultIndependentShare)
-	o.MaxTracks = orDefault(o.MaxTracks, 10_000)
-	if o.Compatible == nil {
-		o.Compatible = compatible
-	}
-	if o.Thresholds == (geo.Thresholds{}) {
-		o.Thresholds = geo.DefaultThresholds()
-	}
-	return o
-}
-
-func orDefault[T comparable](value, other T) T {
-	var zero T
-	if value == zero {
-		return other
-	}
-	return value
-}
-
-func (o Options) validate() error {
-	switch {
-	case !(o.Gate > 0), !(o.MaxDistanceMetres > 0), o.MaxAge < 0, o.MaxTracks < 0, math.IsInf(o.Gate+o.MaxDistanceMetres, 0):
-		return fmt.Errorf("gate %g, distance %g m, age %s and number %d of tracks must be positive", o.Gate, o.MaxDistanceMetres,
-			o.MaxAge, o.MaxTracks)
-	case !(o.IndependentShare > 0 && o.IndependentShare <= 1):
-		return fmt.Errorf("the independent share must be above 0 and at most 1, is %g", o.IndependentShare)
-	}
-	if err := o.Thresholds.Validate(); err != nil {
-		return fmt.Errorf("thresholds of tracks: %w", err)
-	}
-	return nil
-}
-
-func compatible(class, other string) bool {
-	return kind(class) == kind(other)
-}
-
-func kind(class string) string {
-	class = strings.ToLower(class)
-	if class == "armed_vehicle" {
-		return "vehicle"
-	}
-	return class
-}
-
-// motionOf is how objects of a class move. Speeds are about half of what is usual for the class, as a standard deviation in
-// each direction; changes of velocity within a second are the square root of change.
-func motionOf(class string) motion {
-	switch kind(class) {
-	case "person":
-		return motion{speed: 1, change: 0.05}
-	case "vehicle":
-		return motion{speed: 8, change: 0.3}
-	case "vessel":
-		return motion{speed: 4, change: 0.02}
-	case "aircraft", "drone":
-		return motion{speed: 20, change: 2}
-	case "fire":
-		return motion{speed: 0.1, change: 0.0001}
-	default:
-		return motion{speed: 2, change: 0.1}
-	}
-}
 
 // Tracker knows the objects that were seen of late. Its methods are safe for concurrent use, and what it says depends on
 // nothing but the order in which it is told. A nil Tracker tracks nothing.
@@ -128,7 +31,7 @@ func New(opts Options) (*Tracker, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	return &Tracker{opts: opts, objects: map[string]*object{}, near: grid{}, seen: newMemory(2 * opts.MaxTracks)}, nil
+	return &Tracker{opts: opts, objects: map[string]*object{}, near: grid{}, seen: newMemory(max(1024, 2*opts.MaxTracks))}, nil
 }
 
 // Observe tells of a detection that is being accepted and sets its Track, which must not be changed. A detection that was
@@ -173,25 +76,37 @@ func (t *Tracker) Learn(e detection.Entry) {
 		t.end(d)
 		return
 	}
-	if !e.RetractedAt.IsZero() || d.Track == nil || t.seen.has(d.ID) || t.seen.has(ended(d.Track.ID)) {
+	if !e.RetractedAt.IsZero() || d.Track == nil || t.seen.has(ended(d.Track.ID)) {
 		return
 	}
-	s, ok := sightingOf(d)
-	if !ok {
+	if told, ok := t.seen.track(d.ID); ok && told.ID == d.Track.ID {
 		return
+	} else if ok { // another pod had accepted it before this one was told of it again
+		t.disown(told)
 	}
-	t.seen.put(d.ID, d.Track)
-	o, known := t.objects[d.Track.ID]
-	switch {
-	case known:
+	if s, ok := sightingOf(d); ok {
+		t.seen.put(d.ID, d.Track)
+		t.learn(d.Track, &s)
+	}
+}
+
+// learn adds a sighting to the object that it is one of, or begins with what its track says.
+func (t *Tracker) learn(track *detection.Track, s *sighting) {
+	o, ok := t.objects[track.ID]
+	if ok {
 		t.forget(o)
-		o.take(&s, t.opts.IndependentShare)
-	default:
-		if o, ok = restored(d.Track, &s); !ok {
-			return
-		}
+		o.take(s, t.opts.IndependentShare)
+	} else if o, ok = restored(track, s); !ok {
+		return
 	}
 	t.keep(o)
+}
+
+// disown drops an object that only a sighting made which is one of another.
+func (t *Tracker) disown(track *detection.Track) {
+	if o, known := t.objects[track.ID]; known && o.count == 1 {
+		t.forget(o)
+	}
 }
 
 // Len is how many objects are known.
@@ -212,10 +127,10 @@ func (t *Tracker) end(retraction *detection.Detection) {
 	id := retraction.Retracts
 	if retraction.Track != nil {
 		id = retraction.Track.ID
-	} else if track, ok := t.seen.track(retraction.Retracts); ok && track != nil {
+	} else if track, ok := t.seen.track(retraction.Retracts); ok {
 		id = track.ID
 	}
-	t.seen.put(ended(id), nil)
+	t.seen.put(ended(id), &detection.Track{ID: id})
 	if o, known := t.objects[id]; known {
 		t.forget(o)
 	}
@@ -225,7 +140,11 @@ func (t *Tracker) end(retraction *detection.Detection) {
 func (t *Tracker) find(s *sighting) *object {
 	var best *object
 	least := math.Inf(1)
+	age := t.opts.MaxAge.Seconds()
 	consider := func(o *object) {
+		if lag := o.seconds(s); lag > age || lag < -age || o.farther(s, lag, t.opts.MaxDistanceMetres) {
+			return // as nearly all of them
+		}
 		cost, ok := t.cost(o, s)
 		if ok && (cost < least || cost == least && o.id < best.id) {
 			best, least = o, cost
@@ -239,13 +158,12 @@ func (t *Tracker) find(s *sighting) *object {
 	return best
 }
 
-// cost is -2 ln of how likely the object is to be seen there, but for a constant. ok is false outside the gate.
+// cost is -2 ln of how likely the object is to be seen there, but for a constant. ok is false outside the gate. The gate
+// takes the errors of both as independent, as the systematic one of a camera may change more than the filter thinks; for
+// which one it is counts that two objects seen by one camera are displaced alike.
 func (t *Tracker) cost(o *object, s *sighting) (cost float64, ok bool) {
 	lag := o.seconds(s)
-	if math.Abs(lag) > t.opts.MaxAge.Seconds() || !t.opts.Compatible(s.class, o.class) || o.sawAt(s.camera, s.atMicros) {
-		return 0, false
-	}
-	if far := math.Abs(s.latDeg-o.latDeg) * metresPerDeg; far > o.reach(t.opts) {
+	if !t.opts.Compatible(s.class, o.class) || o.sawAt(s.camera, s.atMicros) {
 		return 0, false
 	}
 	off := o.offset(s, lag)
@@ -253,8 +171,11 @@ func (t *Tracker) cost(o *object, s *sighting) (cost float64, ok bool) {
 		return 0, false
 	}
 	apart := o.spread(lag, o.motion).add(s.covariance)
-	distance := apart.distance2(off)
-	return distance + math.Log(apart.det()), distance <= t.opts.Gate
+	if apart.distance2(off) > t.opts.Gate {
+		return 0, false
+	}
+	expected := o.expected(s, lag, apart, t.opts.IndependentShare)
+	return expected.distance2(off) + math.Log(expected.det()), true
 }
 
 // keep puts an object where it is found, and drops what there is no room for.
@@ -291,6 +212,9 @@ func (t *Tracker) sweep(nowMicros int64) {
 	}
 }
 
+// tooPoor is the variance, in square metres, from which on a position says nothing: a standard deviation of 1000 km.
+const tooPoor = 1e12
+
 // sightingOf reads a sighting from a detection. ok is false when it has no usable position.
 func sightingOf(d *detection.Detection) (s sighting, ok bool) {
 	hash := fnv.New64a()
@@ -300,6 +224,6 @@ func sightingOf(d *detection.Detection) (s sighting, ok bool) {
 		latDeg: d.Fix.LatDeg, lonDeg: d.Fix.LonDeg, covariance: covariance(d.Fix),
 		atMicros: d.SeenAt.UnixMicro(), receivedMicros: d.ReceivedAt.UnixMicro(),
 	}
-	det := s.covariance.det()
-	return s, geo.LatLonHAE{LatDeg: s.latDeg, LonDeg: s.lonDeg}.Valid() && det > 0 && det < 1e24
+	c := s.covariance
+	return s, geo.LatLonHAE{LatDeg: s.latDeg, LonDeg: s.lonDeg}.Valid() && c.det() > 0 && c[0][0]+c[1][1] < tooPoor
 }
