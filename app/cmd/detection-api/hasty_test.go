@@ -50,9 +50,13 @@ func serveHasty(addr, dir string) error {
 	registry := prometheus.NewRegistry()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	encoder := cot.Encoder{Stale: time.Minute}
+	ring := token.Alone(key)
 	handler := httpapi.New(httpapi.Options{
 		Logger: logger, Registerer: registry, Gatherer: registry, Now: time.Now,
-		Authenticate: func(bearer string) (string, error) { return key.Verify(bearer, time.Now()) },
+		Authenticate: func(bearer string) (string, error) {
+			identity, err := ring.Verify(bearer, time.Now())
+			return identity.Subject, err
+		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
 			Encode:  encoder.Encode, Journal: hasty{store, logger}, Now: time.Now,
