@@ -52,8 +52,11 @@ func (l *ledger) Get(_ context.Context, id string) (Record, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d, ok := l.kept[id]
-	if l.getErr != nil || !ok {
-		return Record{}, errors.Join(l.getErr, ErrNotFound)
+	if l.getErr != nil {
+		return Record{}, l.getErr
+	}
+	if !ok {
+		return Record{}, ErrNotFound
 	}
 	return Record{Detection: d}, nil
 }
@@ -121,11 +124,11 @@ func TestRepetitionsGetTheFirst(t *testing.T) {
 	}
 	l.getErr = ErrUnavailable
 	away, err := p.Accept(t.Context(), inputOf(t, "object_class", `"person"`), "other")
-	if err != nil || !away.Repeated || away.Detection.ID != first.Detection.ID || len(away.Warnings) != 1 {
+	if err != nil || !away.Repeated || away.Detection.ID != first.Detection.ID || !strings.Contains(strings.Join(away.Warnings, ""), "accepted before") {
 		t.Errorf("with the record away: got %+v, %v", away, err)
 	}
 	l.getErr = errors.New("disk I/O error")
-	if got, err := p.Accept(t.Context(), inputOf(t, "object_class", `"person"`), "other"); err == nil || CodeOf(err) == CodeInternal && got.Detection.ID != "" {
+	if got, err := p.Accept(t.Context(), inputOf(t, "object_class", `"person"`), "other"); err == nil || got.Detection.ID != "" {
 		t.Errorf("with a broken record: got %+v, %v", got, err)
 	}
 }
