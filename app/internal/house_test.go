@@ -28,8 +28,9 @@ var house = map[string][]string{
 	"httpapi":     {"detection", "geo"},
 	"relay":       {"detection", "geo"},
 	"track":       {"detection", "geo"},
+	"pictures":    {"detection"},
 	"backup":      {"detection", "geo", "sqlite", "storeapi"}, // above the adapters, as server is
-	"server":      {"backup", "cot", "detection", "geo", "httpapi", "relay", "sqlite", "storeapi", "tak", "token", "track"},
+	"server":      {"backup", "cot", "detection", "geo", "httpapi", "pictures", "relay", "sqlite", "storeapi", "tak", "terrain", "token", "track"},
 }
 
 // TestHouse holds every import against the table: geo <- detection <- adapters <- backup <- server <- cmd.
@@ -53,7 +54,7 @@ func TestHouse(t *testing.T) {
 
 // TestSiblings holds that no adapter imports another one outside its tests.
 func TestSiblings(t *testing.T) {
-	adapters := []string{"cot", "tak", "sqlite", "storeapi", "httpapi", "relay", "track"}
+	adapters := []string{"cot", "tak", "sqlite", "storeapi", "httpapi", "relay", "track", "pictures", "terrain"}
 	for path, imports := range importsBelow(t, ".") {
 		pkg, _, _ := strings.Cut(path, "/")
 		if strings.HasSuffix(path, "_test.go") || !slices.Contains(adapters, pkg) {

@@ -50,11 +50,12 @@ func serveHasty(addr, dir string) error {
 	registry := prometheus.NewRegistry()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	encoder := cot.Encoder{Stale: time.Minute}
+	ring := token.Alone(key)
 	handler := httpapi.New(httpapi.Options{
 		Logger: logger, Registerer: registry, Gatherer: registry, Now: time.Now,
 		Authenticate: func(bearer string) (httpapi.Identity, error) {
-			subject, err := key.Verify(bearer, time.Now())
-			return httpapi.Identity{Subject: subject, Roles: []httpapi.Role{httpapi.Ingest}}, err
+			identity, err := ring.Verify(bearer, time.Now())
+			return httpapi.Identity{Subject: identity.Subject, Roles: []httpapi.Role{httpapi.Ingest}}, err
 		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},

@@ -138,11 +138,15 @@ func (s *pictureString) takeSlowly(chunk []byte, lines bool) (n int, ended bool)
 		switch {
 		case c == '\n' && lines:
 			return i, true
-		case s.hex > 0:
+		case s.hex > 0 && c != '"':
 			s.digit(c)
 		case s.escaped:
 			s.escape(c)
 		case c == '"':
+			if s.hex > 0 {
+				s.to.refuse()
+				s.hex = 0
+			}
 			return i, true
 		case c == '\\':
 			s.escaped = true

@@ -22,6 +22,9 @@ type source struct {
 
 func newSource(r io.Reader) *source { return &source{r: r, buf: make([]byte, firstReadBytes)} }
 
+// sourceOf is the source of what is in memory already. It does not change it.
+func sourceOf(body []byte) *source { return &source{buf: body, to: len(body), err: io.EOF} }
+
 // next returns what is there, after a read if that is nothing; nothing at the end or after an error.
 func (s *source) next() []byte {
 	for range maxEmptyReads {
@@ -43,7 +46,7 @@ func (s *source) offset() int64 { return s.base + int64(s.from) }
 
 // grow makes the next reads as large as a picture wants them.
 func (s *source) grow() {
-	if len(s.buf) >= pictureReadBytes {
+	if len(s.buf) >= pictureReadBytes || s.err != nil {
 		return
 	}
 	buf := make([]byte, pictureReadBytes)

@@ -18,6 +18,7 @@ import (
 	"github.com/detection-api/detection-api/app/internal/relay"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
 	"github.com/detection-api/detection-api/app/internal/storeapi"
+	"github.com/detection-api/detection-api/app/internal/token"
 )
 
 // errDraining is why a role that stops is not ready.
@@ -100,12 +101,13 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		Logger: cfg.Logger, Registerer: registry, Now: cfg.Now,
 	})
 	s.closers.push("the relay", journal.Stop)
+	ring := token.Alone(cfg.Key)
 	handler := httpapi.New(httpapi.Options{
 		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now,
 		MaxBodyBytes: cfg.MaxBodyBytes, TargetWait: cfg.TargetWait, SubjectRate: cfg.SubjectRate,
 		Authenticate: func(bearer string) (httpapi.Identity, error) {
-			subject, err := cfg.Key.Verify(bearer, cfg.Now())
-			return httpapi.Identity{Subject: subject, Roles: []httpapi.Role{httpapi.Ingest, httpapi.Read, httpapi.Operate}}, err
+			identity, err := ring.Verify(bearer, cfg.Now())
+			return identityOf(identity), err
 		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},

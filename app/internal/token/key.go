@@ -18,7 +18,6 @@ const howToMake = "make one with: openssl rand -base64 48"
 // The zero Key signs and verifies nothing.
 type Key struct {
 	secret []byte
-	seen   *seen // not nil when there is a secret
 }
 
 // NewKey returns the key for a secret, or an error of one line that says what is wrong with it and how to make a good one.
@@ -35,7 +34,7 @@ func NewKey(secret string) (Key, error) {
 	case isPattern(secret):
 		return Key{}, errors.New("the signing key is a repetition of a few characters; " + howToMake)
 	}
-	return Key{secret: []byte(secret), seen: &seen{tokens: map[string]span{}}}, nil
+	return Key{secret: []byte(secret)}, nil
 }
 
 // String hides the secret from fmt and log.

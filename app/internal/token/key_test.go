@@ -85,7 +85,7 @@ func TestKeyIgnoresSurroundingSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plain.Verify(text, now); err != nil {
+	if _, err := Alone(plain).Verify(text, now); err != nil {
 		t.Error(err)
 	}
 }

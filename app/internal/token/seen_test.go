@@ -2,6 +2,7 @@ package token
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,21 +20,22 @@ func TestRememberedTokensAreJudgedAsNewOnes(t *testing.T) {
 		"for ever":    {Subject: "drone", ExpiresAt: at(lifetime)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			knows := newTestKey(t, goodSecret)
-			text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(knows.secret)
+			key := newTestKey(t, goodSecret)
+			knows := aloneKeys(key)
+			text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(key.secret)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := knows.Verify(text, now.Add(2*time.Minute)); err != nil || len(knows.seen.tokens) != 1 {
+			if _, err := knows.verify(text, now.Add(2*time.Minute)); err != nil || len(knows.seen.tokens) != 1 {
 				t.Fatalf("Verify: %v, %d remembered", err, len(knows.seen.tokens))
 			}
 			for _, edge := range []time.Duration{-Leeway, time.Minute - Leeway, lifetime + Leeway, 0, 365 * 24 * time.Hour} {
 				for _, step := range []time.Duration{-time.Second, -1, 0, 1, time.Second} {
 					when := now.Add(edge + step)
-					_, want := newTestKey(t, goodSecret).Verify(text, when)
-					subject, got := knows.Verify(text, when)
-					if (got == nil) != (want == nil) || got == nil && subject != "drone" {
-						t.Errorf("%v after now: %q, %v; a key that does not know it says %v", edge+step, subject, got, want)
+					_, want := aloneKeys(key).verify(text, when)
+					id, got := knows.verify(text, when)
+					if (got == nil) != (want == nil) || got == nil && (id.Subject != "drone" || !slices.Equal(id.Roles, []Role{Ingest, Read})) {
+						t.Errorf("%v after now: %v, %v; a key that does not know it says %v", edge+step, id, got, want)
 					}
 				}
 			}
@@ -42,13 +44,13 @@ func TestRememberedTokensAreJudgedAsNewOnes(t *testing.T) {
 }
 
 func TestOnlySoundTokensAreRemembered(t *testing.T) {
-	key := newTestKey(t, goodSecret)
+	key := aloneKeys(newTestKey(t, goodSecret))
 	text, err := newTestKey(t, strings.Repeat("another secret ", 4)).Mint("drone", lifetime, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := key.Verify(text, now); err == nil {
+		if _, err := key.verify(text, now); err == nil {
 			t.Error("a token of another key was accepted")
 		}
 	}
@@ -58,8 +60,8 @@ func TestOnlySoundTokensAreRemembered(t *testing.T) {
 }
 
 func TestRememberedTokensAreBounded(t *testing.T) {
-	s := &seen{tokens: map[string]span{}}
-	claims := &jwt.RegisteredClaims{Subject: "drone", ExpiresAt: jwt.NewNumericDate(now)}
+	s := newSeen()
+	claims := &claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "drone", ExpiresAt: jwt.NewNumericDate(now)}}
 	for i := range 2*maxSeen + 1 {
 		s.remember(fmt.Sprint(i), claims)
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	// Leeway is how far the clocks of the minting and the verifying machine may be apart.
 	Leeway = 30 * time.Second
-	// MaxTokenBytes bounds what is parsed at all. A token with our claims has about 200 bytes; other issuers add a few more.
+	// MaxTokenBytes bounds what is parsed at all. A token with our claims has about 250 bytes; other issuers add a few more.
 	MaxTokenBytes = 4096
 	// maxSubjectBytes bounds the name that ends up in the audit trail.
 	maxSubjectBytes = 256
@@ -26,47 +26,64 @@ var (
 	errSubject = fmt.Errorf("the subject must have 1 to %d bytes of printable text", maxSubjectBytes)
 	errNewline = errors.New("the token contains a line break")
 	errCrit    = errors.New("the header demands an extension (crit) that is not known here")
+	errKid     = errors.New("the header names a key (kid) that is not known here")
 )
 
-// Mint returns a token for the subject that is valid from now for the lifetime, which must be at least one second because
-// the times in a token are whole seconds.
+// claims is what is read of a token.
+type claims struct {
+	jwt.RegisteredClaims
+	Roles rolesClaim `json:"roles"`
+}
+
+// minted is what is written into one.
+type minted struct {
+	jwt.RegisteredClaims
+	Roles []Role `json:"roles,omitzero"`
+}
+
+// Mint returns a token for the subject, without roles, that is valid from now for the lifetime; see Ring.Mint.
 func (k Key) Mint(subject string, lifetime time.Duration, now time.Time) (string, error) {
+	return k.mint("", Identity{Subject: subject}, lifetime, now)
+}
+
+func (k Key) mint(kid string, id Identity, lifetime time.Duration, now time.Time) (string, error) {
 	if len(k.secret) == 0 {
 		return "", errNoKey
 	}
-	if !validSubject(subject) {
+	if !validSubject(id.Subject) {
 		return "", errSubject
 	}
 	if lifetime < time.Second {
 		return "", fmt.Errorf("the lifetime must be at least 1s, got %s", lifetime)
 	}
-	claims := jwt.RegisteredClaims{
-		Subject:   subject,
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, minted{Roles: id.Roles, RegisteredClaims: jwt.RegisteredClaims{
+		Subject:   id.Subject,
 		IssuedAt:  jwt.NewNumericDate(now),
 		ExpiresAt: jwt.NewNumericDate(now.Add(lifetime)),
+	}})
+	if kid != "" {
+		t.Header["kid"] = kid
 	}
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(k.secret)
+	text, err := t.SignedString(k.secret)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return text, nil
 }
 
-// Verify returns the subject of a token that this key signed and that is valid at now, give or take Leeway. The token is
-// what follows "Bearer " in the Authorization header. It must have a subject and an end (exp); iss and aud are not looked
-// at, so that tokens minted elsewhere with the same secret work. The error is for the log; tell the client nothing of it.
-func (k Key) Verify(bearer string, now time.Time) (subject string, err error) {
-	if len(k.secret) == 0 {
-		return "", errNoKey
+// verify judges a token by all that was not remembered of it.
+func (k *keys) verify(bearer string, now time.Time) (Identity, error) {
+	if len(k.byID) == 0 {
+		return Identity{}, errNoKey
 	}
 	if len(bearer) > MaxTokenBytes {
-		return "", errTooLong
+		return Identity{}, errTooLong
 	}
 	if strings.ContainsAny(bearer, "\r\n") { // Go's base64 decoder skips them, also in its strict mode
-		return "", errNewline
+		return Identity{}, errNewline
 	}
-	if subject, known := k.seen.subject(bearer, now); known {
-		return subject, nil
+	if id, known := k.seen.identity(bearer, now); known {
+		return id, nil
 	}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
@@ -76,24 +93,38 @@ func (k Key) Verify(bearer string, now time.Time) (subject string, err error) {
 		jwt.WithLeeway(Leeway),
 		jwt.WithTimeFunc(func() time.Time { return now }),
 	)
-	var claims jwt.RegisteredClaims
-	if _, err := parser.ParseWithClaims(bearer, &claims, k.choose); err != nil {
-		return "", fmt.Errorf("verify token: %w", err)
+	var c claims
+	if _, err := parser.ParseWithClaims(bearer, &c, k.choose); err != nil {
+		return Identity{}, fmt.Errorf("verify token: %w", err)
 	}
-	if !validSubject(claims.Subject) {
-		return "", errSubject
+	if !validSubject(c.Subject) {
+		return Identity{}, errSubject
 	}
-	k.seen.remember(bearer, &claims)
-	return claims.Subject, nil
+	return k.seen.remember(bearer, &c), nil
 }
 
-// choose hands the parser the secret. There is one, so a kid chooses nothing. A crit header has to be understood or the
-// token refused (RFC 7515 section 4.1.11); the parser does not look at it.
-func (k Key) choose(t *jwt.Token) (any, error) {
+// choose hands the parser the keys that may have signed a token. A crit header has to be understood or the token refused
+// (RFC 7515 section 4.1.11); the parser does not look at it.
+func (k *keys) choose(t *jwt.Token) (any, error) {
 	if _, ok := t.Header["crit"]; ok {
 		return nil, errCrit
 	}
-	return k.secret, nil
+	if alone, ok := k.byID[""]; ok { // one key without a name: a kid chooses nothing
+		return alone.secret, nil
+	}
+	if kid, named := t.Header["kid"]; named {
+		text, _ := kid.(string)
+		key, known := k.byID[text]
+		if !known {
+			return nil, errKid
+		}
+		return key.secret, nil
+	}
+	var set jwt.VerificationKeySet
+	for _, kid := range k.ids {
+		set.Keys = append(set.Keys, k.byID[kid].secret)
+	}
+	return set, nil
 }
 
 func validSubject(subject string) bool {

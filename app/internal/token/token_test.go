@@ -41,32 +41,32 @@ func sign(header, claims, secret string) string {
 
 func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// hs256 and claims are the parts of a good token.
+// hs256 and claimsOf are the parts of a good token.
 const hs256 = `{"alg":"HS256","typ":"JWT"}`
 
-func claims(format string, args ...any) string {
+func claimsOf(format string, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
 func goodClaims() string {
-	return claims(`{"sub":"drone","iat":%d,"exp":%d}`, now.Unix(), now.Add(lifetime).Unix())
+	return claimsOf(`{"sub":"drone","iat":%d,"exp":%d}`, now.Unix(), now.Add(lifetime).Unix())
 }
 
 func TestMintAndVerify(t *testing.T) {
-	key := newTestKey(t, goodSecret)
-	text, err := key.Mint("drone-7", lifetime, now)
+	ring := Alone(newTestKey(t, goodSecret))
+	text, err := ring.Mint(Identity{Subject: "drone-7"}, lifetime, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, at := range []time.Duration{-Leeway, 0, lifetime - time.Second, lifetime + Leeway - time.Second} {
-		subject, err := key.Verify(text, now.Add(at))
-		if err != nil || subject != "drone-7" {
-			t.Errorf("at %s: got %q, %v", at, subject, err)
+		id, err := ring.Verify(text, now.Add(at))
+		if err != nil || id.Subject != "drone-7" {
+			t.Errorf("at %s: got %q, %v", at, id.Subject, err)
 		}
 	}
 	for _, at := range []time.Duration{-Leeway - time.Second, lifetime + Leeway, 365 * 24 * time.Hour} {
-		if subject, err := key.Verify(text, now.Add(at)); err == nil || subject != "" {
-			t.Errorf("at %s: accepted as %q", at, subject)
+		if id, err := ring.Verify(text, now.Add(at)); err == nil || id.Subject != "" {
+			t.Errorf("at %s: accepted as %q", at, id.Subject)
 		}
 	}
 }
@@ -76,16 +76,16 @@ func TestVerifyAcceptsTokensOfOthers(t *testing.T) {
 	tests := []struct{ name, header, claims string }{
 		{"as the Python original", `{"typ":"JWT","alg":"HS256"}`, goodClaims()},
 		{"no typ", `{"alg":"HS256"}`, goodClaims()},
-		{"no iat", hs256, claims(`{"sub":"drone","exp":%d}`, exp)},
-		{"with issuer, audience, id and scope", hs256, claims(`{"iss":"x","aud":["a","b"],"jti":"1","scope":"write","sub":"drone","exp":%d}`, exp)},
-		{"fraction of a second", hs256, claims(`{"sub":"drone","exp":%d.75}`, exp)},
+		{"no iat", hs256, claimsOf(`{"sub":"drone","exp":%d}`, exp)},
+		{"with issuer, audience, id and scope", hs256, claimsOf(`{"iss":"x","aud":["a","b"],"jti":"1","scope":"write","sub":"drone","exp":%d}`, exp)},
+		{"fraction of a second", hs256, claimsOf(`{"sub":"drone","exp":%d.75}`, exp)},
 		{"a key id, which chooses nothing", `{"alg":"HS256","kid":"2026-11"}`, goodClaims()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			subject, err := newTestKey(t, goodSecret).Verify(sign(tt.header, tt.claims, goodSecret), now)
-			if err != nil || subject != "drone" {
-				t.Errorf("got %q, %v", subject, err)
+			id, err := Alone(newTestKey(t, goodSecret)).Verify(sign(tt.header, tt.claims, goodSecret), now)
+			if err != nil || id.Subject != "drone" {
+				t.Errorf("got %q, %v", id.Subject, err)
 			}
 		})
 	}
@@ -152,7 +152,7 @@ func hostile(t testing.TB) map[string]string {
 		"own key by jku":                sign(`{"alg":"HS256","jku":"http://127.0.0.1/keys"}`, goodClaims(), "key"),
 		"crit unknown":                  sign(`{"alg":"HS256","crit":["exp"]}`, goodClaims(), goodSecret),
 		"crit b64":                      sign(`{"alg":"HS256","crit":["b64"],"b64":false}`, goodClaims(), goodSecret),
-		"claims changed":                parts[0] + "." + encode(claims(`{"sub":"admin","exp":%d}`, exp)) + "." + parts[2],
+		"claims changed":                parts[0] + "." + encode(claimsOf(`{"sub":"admin","exp":%d}`, exp)) + "." + parts[2],
 		"header changed":                encode(`{"alg":"HS256"}`) + "." + parts[1] + "." + parts[2],
 		"signature cut":                 good[:len(good)-4],
 		"signature longer":              good + "AAAA",
@@ -164,7 +164,7 @@ func hostile(t testing.TB) map[string]string {
 		"header a list":                 sign(`["HS256"]`, goodClaims(), goodSecret),
 		"header null":                   sign(`null`, goodClaims(), goodSecret),
 		"header huge":                   sign(`{"alg":"HS256","x":"`+strings.Repeat("x", 1<<20)+`"}`, goodClaims(), goodSecret),
-		"claims huge":                   sign(hs256, claims(`{"sub":"drone","exp":%d,"x":"%s"}`, exp, strings.Repeat("x", 8192)), goodSecret),
+		"claims huge":                   sign(hs256, claimsOf(`{"sub":"drone","exp":%d,"x":"%s"}`, exp, strings.Repeat("x", 8192)), goodSecret),
 		"claims nested deeply":          sign(hs256, strings.Repeat(`{"a":`, 500)+"1"+strings.Repeat("}", 500), goodSecret),
 		"claims empty":                  sign(hs256, `{}`, goodSecret),
 		"claims null":                   sign(hs256, `null`, goodSecret),
@@ -179,19 +179,24 @@ func hostile(t testing.TB) map[string]string {
 		"exp negative":                  sign(hs256, `{"sub":"drone","exp":-1}`, goodSecret),
 		"exp overflows":                 sign(hs256, `{"sub":"drone","exp":1e400}`, goodSecret),
 		"exp beyond 64 bits":            sign(hs256, `{"sub":"drone","exp":1e300}`, goodSecret),
-		"expired":                       sign(hs256, claims(`{"sub":"drone","exp":%d}`, now.Add(-Leeway).Unix()), goodSecret),
+		"expired":                       sign(hs256, claimsOf(`{"sub":"drone","exp":%d}`, now.Add(-Leeway).Unix()), goodSecret),
 		"expired long ago":              sign(hs256, `{"sub":"drone","exp":1}`, goodSecret),
-		"not yet valid":                 sign(hs256, claims(`{"sub":"drone","exp":%d,"nbf":%d}`, exp, now.Add(Leeway+time.Second).Unix()), goodSecret),
-		"issued in the future":          sign(hs256, claims(`{"sub":"drone","exp":%d,"iat":%d}`, exp, now.Add(time.Minute).Unix()), goodSecret),
-		"no sub":                        sign(hs256, claims(`{"exp":%d}`, exp), goodSecret),
-		"sub empty":                     sign(hs256, claims(`{"sub":"","exp":%d}`, exp), goodSecret),
-		"sub null":                      sign(hs256, claims(`{"sub":null,"exp":%d}`, exp), goodSecret),
-		"sub a number":                  sign(hs256, claims(`{"sub":7,"exp":%d}`, exp), goodSecret),
-		"sub a list":                    sign(hs256, claims(`{"sub":["drone"],"exp":%d}`, exp), goodSecret),
-		"sub with a newline":            sign(hs256, claims(`{"sub":"a\nb","exp":%d}`, exp), goodSecret),
-		"sub with a zero byte":          sign(hs256, claims(`{"sub":"a\u0000b","exp":%d}`, exp), goodSecret),
-		"sub that turns text around":    sign(hs256, claims(`{"sub":"a\u202eb","exp":%d}`, exp), goodSecret),
-		"sub too long":                  sign(hs256, claims(`{"sub":"%s","exp":%d}`, strings.Repeat("d", maxSubjectBytes+1), exp), goodSecret),
+		"not yet valid":                 sign(hs256, claimsOf(`{"sub":"drone","exp":%d,"nbf":%d}`, exp, now.Add(Leeway+time.Second).Unix()), goodSecret),
+		"issued in the future":          sign(hs256, claimsOf(`{"sub":"drone","exp":%d,"iat":%d}`, exp, now.Add(time.Minute).Unix()), goodSecret),
+		"no sub":                        sign(hs256, claimsOf(`{"exp":%d}`, exp), goodSecret),
+		"sub empty":                     sign(hs256, claimsOf(`{"sub":"","exp":%d}`, exp), goodSecret),
+		"sub null":                      sign(hs256, claimsOf(`{"sub":null,"exp":%d}`, exp), goodSecret),
+		"sub a number":                  sign(hs256, claimsOf(`{"sub":7,"exp":%d}`, exp), goodSecret),
+		"sub a list":                    sign(hs256, claimsOf(`{"sub":["drone"],"exp":%d}`, exp), goodSecret),
+		"sub with a newline":            sign(hs256, claimsOf(`{"sub":"a\nb","exp":%d}`, exp), goodSecret),
+		"sub with a zero byte":          sign(hs256, claimsOf(`{"sub":"a\u0000b","exp":%d}`, exp), goodSecret),
+		"sub that turns text around":    sign(hs256, claimsOf(`{"sub":"a\u202eb","exp":%d}`, exp), goodSecret),
+		"roles null":                    sign(hs256, claimsOf(`{"sub":"drone","roles":null,"exp":%d}`, exp), goodSecret),
+		"roles a string":                sign(hs256, claimsOf(`{"sub":"drone","roles":"operate","exp":%d}`, exp), goodSecret),
+		"roles with null":               sign(hs256, claimsOf(`{"sub":"drone","roles":["operate",null],"exp":%d}`, exp), goodSecret),
+		"roles with a number":           sign(hs256, claimsOf(`{"sub":"drone","roles":[1],"exp":%d}`, exp), goodSecret),
+		"roles an object":               sign(hs256, claimsOf(`{"sub":"drone","roles":{"operate":true},"exp":%d}`, exp), goodSecret),
+		"sub too long":                  sign(hs256, claimsOf(`{"sub":"%s","exp":%d}`, strings.Repeat("d", maxSubjectBytes+1), exp), goodSecret),
 	}
 	// The last character of 32 bytes in base64 has two spare bits. With them set, lenient decoders see the same signature.
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -201,15 +206,15 @@ func hostile(t testing.TB) map[string]string {
 }
 
 func TestVerifyRefusesHostileTokens(t *testing.T) {
-	key := newTestKey(t, goodSecret)
+	ring := Alone(newTestKey(t, goodSecret))
 	corpus := hostile(t)
 	if len(corpus) < 40 {
 		t.Fatalf("the corpus has only %d tokens", len(corpus))
 	}
 	for name, text := range corpus {
 		t.Run(name, func(t *testing.T) {
-			if subject, err := key.Verify(text, now); err == nil || subject != "" {
-				t.Errorf("accepted as %q, error %v", subject, err)
+			if id, err := ring.Verify(text, now); err == nil || id.Subject != "" || id.Roles != nil {
+				t.Errorf("accepted as %+v, error %v", id, err)
 			}
 		})
 	}
@@ -236,8 +241,13 @@ func TestZeroKeyDoesNothing(t *testing.T) {
 	if text, err := key.Mint("drone", lifetime, now); err == nil {
 		t.Errorf("minted %q", text)
 	}
-	if subject, err := key.Verify(sign(hs256, goodClaims(), ""), now); err == nil {
-		t.Errorf("accepted %q, signed with an empty key", subject)
+	for _, ring := range []*Ring{{}, Alone(key)} {
+		if id, err := ring.Verify(sign(hs256, goodClaims(), ""), now); err == nil {
+			t.Errorf("accepted %q, signed with an empty key", id.Subject)
+		}
+		if text, err := ring.Mint(Identity{Subject: "drone"}, lifetime, now); err == nil {
+			t.Errorf("minted %q", text)
+		}
 	}
 }
 
@@ -271,17 +281,24 @@ func FuzzVerify(f *testing.F) {
 			f.Add(text)
 		}
 	}
-	key := newTestKey(f, goodSecret)
+	alone := Alone(newTestKey(f, goodSecret))
+	named := &Ring{}
+	named.watched.current.Store(&state[*keys]{&keys{
+		byID: map[string]Key{"a": newTestKey(f, goodSecret), "b": newTestKey(f, goodSecret)}, ids: []string{"a", "b"}, seen: newSeen(),
+	}})
 	f.Fuzz(func(t *testing.T, text string) {
-		subject, err := key.Verify(text, now)
+		id, err := alone.Verify(text, now)
+		if _, again := named.Verify(text, now); again == nil && err != nil {
+			t.Errorf("%q passes with named keys only: %v", text, err)
+		}
 		if err != nil {
 			return
 		}
 		dot := strings.LastIndexByte(text, '.')
 		mac := hmac.New(sha256.New, []byte(goodSecret))
 		mac.Write([]byte(text[:dot]))
-		if want := base64.RawURLEncoding.EncodeToString(mac.Sum(nil)); text[dot+1:] != want || subject == "" {
-			t.Errorf("%q passed as %q", text, subject)
+		if want := base64.RawURLEncoding.EncodeToString(mac.Sum(nil)); text[dot+1:] != want || id.Subject == "" {
+			t.Errorf("%q passed as %q", text, id.Subject)
 		}
 	})
 }
