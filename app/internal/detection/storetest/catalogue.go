@@ -71,7 +71,7 @@ func testAreas(t *testing.T, s *StoreUnderTest, _ *Clock) {
 	for _, c := range []struct {
 		name string
 		box  *detection.Box // west, south, east, north
-		want []int         // the newest first
+		want []int          // the newest first
 	}{
 		{"everything", box(-180, -90, 180, 90), []int{12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}},
 		{"one point, by its coordinates", box(16.3, 48.2, 16.3, 48.2), []int{0}},
@@ -138,7 +138,7 @@ func randomQuery(random *rand.Rand, records []detection.Record) detection.Query 
 	some := func() bool { return random.IntN(3) == 0 }
 	if some() {
 		size := random.Float64() * 0.05
-		q.Within = box(like.Fix.LonDeg - size, like.Fix.LatDeg - size, like.Fix.LonDeg + size, like.Fix.LatDeg + size)
+		q.Within = box(like.Fix.LonDeg-size, like.Fix.LatDeg-size, like.Fix.LonDeg+size, like.Fix.LatDeg+size)
 	}
 	if some() {
 		q.From = like.SeenAt
