@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -240,6 +242,54 @@ func TestARetractionGoesAfterItsTarget(t *testing.T) {
 		}
 		if got := fmt.Sprint(found(t, s, detection.Query{})); got != fmt.Sprint([]string{newest.Detection.ID}) {
 			t.Errorf("after %v: found %s", step.after, got)
+		}
+	}
+}
+
+// TestStrangeTextsAreFound commits texts that JSON writes otherwise than they are, and holds the catalogue against the JSON.
+func TestStrangeTextsAreFound(t *testing.T) {
+	s := openStore(t, StoreOptions{})
+	for n, strange := range []string{"\x00", "a\x00b", "\x1f\x7f", "<&>\u2028", "\"\\/", "\U0001F681", "\xff\xfe", "a\xf0\x9f", "\ufffd", "é", "1e5", "null", " "} {
+		r := storetest.Record(n, "")
+		r.Detection.ObjectClass, r.Detection.CameraID = strange, "cam "+strange
+		r.Detection.Track = &detection.Track{ID: "track " + strange}
+		r.Detection.IdempotencyKey = "key " + strange + fmt.Sprint(n)
+		commit(t, s, r)
+		for _, q := range []detection.Query{{Class: strange}, {Camera: "cam " + strange}, {Track: "track " + strange}} {
+			if got := found(t, s, q); !slices.Contains(got, storetest.ID(n)) {
+				t.Errorf("%+q is not found: %q", strange, got)
+			}
+		}
+		if _, err := inspected(t, s); err != nil {
+			t.Fatalf("%+q: %v", strange, err)
+		}
+	}
+}
+
+// TestManyPositions holds that numbers which SQLite reads from JSON are those that Go wrote.
+func TestManyPositions(t *testing.T) {
+	s := openStore(t, StoreOptions{})
+	random := rand.New(rand.NewPCG(8, 8))
+	records := storetest.Records(0, 3000, "")
+	for i := range records {
+		fix := &records[i].Detection.Fix
+		fix.LatDeg, fix.LonDeg = random.Float64()*180-90, random.Float64()*360-180
+		if i%3 == 0 { // on the edges of cells
+			fix.LatDeg, fix.LonDeg = math.Round(fix.LatDeg*100)/100, math.Round(fix.LonDeg*100)/100
+		}
+		records[i].Detection.SeenAt = time.UnixMicro(random.Int64N(1<<52) - 1<<51).UTC()
+	}
+	commit(t, s, records...)
+	if _, err := inspected(t, s); err != nil {
+		t.Error(err)
+	}
+	for i := range 100 {
+		d := &records[i*30].Detection
+		q := detection.Query{From: d.SeenAt, Until: d.SeenAt, Within: &detection.Box{
+			West: d.Fix.LonDeg, South: d.Fix.LatDeg, East: d.Fix.LonDeg, North: d.Fix.LatDeg,
+		}}
+		if got := found(t, s, q); !slices.Equal(got, []string{d.ID}) {
+			t.Errorf("at %v, %v and %v: %q", d.Fix.LatDeg, d.Fix.LonDeg, d.SeenAt, got)
 		}
 	}
 }
