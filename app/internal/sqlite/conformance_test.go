@@ -13,7 +13,7 @@ func TestStoreConformance(t *testing.T) {
 		opts := sqlite.StoreOptions{Options: sqlite.Options{Dir: t.TempDir(), Now: now}}
 		under := &storetest.StoreUnderTest{}
 		under.Restart = reopened(t, func() (*sqlite.Store, error) { return sqlite.OpenStore(t.Context(), opts) },
-			func(s *sqlite.Store) { under.Store, under.Operations = s, s })
+			func(s *sqlite.Store) { under.Store, under.Operations, under.Catalogue = s, s, s })
 		return under
 	})
 }

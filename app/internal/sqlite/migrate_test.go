@@ -161,7 +161,7 @@ func TestPowerCutsDuringTheUpgrade(t *testing.T) {
 	if result.lost.Load() > 0 {
 		t.Errorf("lost %d", result.lost.Load())
 	}
-	for version := 1; version <= 3; version++ { // the cuts fell before, between and after the migrations
+	for version := 1; version <= 4; version++ { // the cuts fell before, between and after the migrations
 		images := subject.versions[version].Load()
 		if t.Logf("%d of %d images have schema %d", images, result.cuts.Load(), version); images == 0 {
 			t.Errorf("no image has schema %d", version)

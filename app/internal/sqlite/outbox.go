@@ -40,78 +40,94 @@ func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]de
 	if limit <= 0 {
 		return nil, nil
 	}
-	var claimed []int64
-	err := s.file.writer.do(ctx, &op{rows: 1 + limit/8, run: func() error {
-		c := claim{conn: s.file.writer.conn, owner: owner, live: s.leases.live(), limit: limit}
-		var err error
-		claimed, err = c.run(after)
-		return err
-	}})
-	if err != nil {
-		return nil, translate("claim outbox rows", detection.ErrUnavailable, err)
-	}
-	records, not, err := s.load(ctx, claimed)
-	if err != nil {
-		return nil, translate("load claimed records", detection.ErrUnavailable, err)
-	}
-	if err := s.Acknowledge(ctx, not.unreadable); err != nil {
-		s.file.writer.log.Warn("dead-letter unreadable detections; the next claim will try again", "error", err)
-	}
-	if err := s.withdraw(ctx, not.retracted); err != nil {
-		s.file.writer.log.Warn("take retracted detections off; the next claim will try again", "error", err)
-	}
-	for i := range records {
-		records[i].Owner = owner
+	var records []detection.Record
+	for len(records) < limit {
+		asked := limit - len(records)
+		page, err := s.claimPage(ctx, owner, after, asked)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, page.records...)
+		if page.len() < asked {
+			break
+		}
+		after = page.last
 	}
 	return records, nil
 }
 
-// withheld are claimed rows that are not handed out.
-type withheld struct {
+// claimed are the rows of a claim.
+type claimed struct {
+	records    []detection.Record
 	unreadable []detection.Delivery // one that cannot be decoded never will be: it is a dead letter and keeps no other back
 	retracted  []string             // what nobody has been shown need not be taken back
+	last       string               // id of the last row, handed out or not
+}
+
+func (c *claimed) len() int { return len(c.records) + len(c.unreadable) + len(c.retracted) }
+
+func (s *Store) claimPage(ctx context.Context, owner, after string, limit int) (page claimed, err error) {
+	var seqs []int64
+	err = s.file.writer.do(ctx, &op{rows: 1 + limit/8, run: func() error {
+		c := claim{conn: s.file.writer.conn, owner: owner, live: s.leases.live(), limit: limit}
+		var err error
+		seqs, err = c.run(after)
+		return err
+	}})
+	if err != nil {
+		return page, translate("claim outbox rows", detection.ErrUnavailable, err)
+	}
+	if page, err = s.load(ctx, seqs, owner); err != nil {
+		return page, translate("load claimed records", detection.ErrUnavailable, err)
+	}
+	if err := s.Acknowledge(ctx, page.unreadable); err != nil {
+		s.file.writer.log.Warn("dead-letter unreadable detections; the next claim will try again", "error", err)
+	}
+	if err := s.withdraw(ctx, page.retracted); err != nil {
+		s.file.writer.log.Warn("take retracted detections off; the next claim will try again", "error", err)
+	}
+	return page, nil
 }
 
 // load reads the detections outside the writer's transaction, oldest first.
-func (s *Store) load(ctx context.Context, seqs []int64) (records []detection.Record, not withheld, err error) {
+func (s *Store) load(ctx context.Context, seqs []int64, owner string) (page claimed, err error) {
 	if len(seqs) == 0 {
-		return nil, not, nil
+		return page, nil
 	}
 	list, err := json.Marshal(seqs)
 	if err != nil {
-		return nil, not, err
+		return page, err
 	}
 	rows, err := s.file.readers.QueryContext(ctx, `SELECT id, body, retracted_at IS NOT NULL FROM detections LEFT JOIN catalogue USING (seq)
 		WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
 	if err != nil {
-		return nil, not, err
+		return page, err
 	}
 	defer rows.Close()
-	records = make([]detection.Record, 0, len(seqs))
+	page.records = make([]detection.Record, 0, len(seqs))
 	for rows.Next() {
 		var (
-			id        string
 			body      sql.RawBytes
 			retracted bool
 		)
-		record := detection.Record{Deliver: true}
-		if err := rows.Scan(&id, &body, &retracted); err != nil {
-			return nil, not, err
+		if err := rows.Scan(&page.last, &body, &retracted); err != nil {
+			return page, err
 		}
 		if retracted {
-			not.retracted = append(not.retracted, id)
+			page.retracted = append(page.retracted, page.last)
 			continue
 		}
+		record := detection.Record{Deliver: true, Owner: owner}
 		if err := json.Unmarshal(body, &record.Detection); err != nil {
-			s.file.writer.log.Error("a detection cannot be read; it goes to the dead letters", "detection_id", id, "error", err)
-			not.unreadable = append(not.unreadable, detection.Delivery{
-				ID: id, Outcome: detection.DeadLettered, At: s.now(), Reason: "decode: " + err.Error(),
+			s.file.writer.log.Error("a detection cannot be read; it goes to the dead letters", "detection_id", page.last, "error", err)
+			page.unreadable = append(page.unreadable, detection.Delivery{
+				ID: page.last, Outcome: detection.DeadLettered, At: s.now(), Reason: "decode: " + err.Error(),
 			})
 			continue
 		}
-		records = append(records, record)
+		page.records = append(page.records, record)
 	}
-	return records, not, rows.Err()
+	return page, rows.Err()
 }
 
 // withdraw takes detections off the outbox because they were retracted. One whose delivery is told meanwhile has that outcome.

@@ -44,7 +44,7 @@ type Client struct {
 	token   string
 	timeout time.Duration
 	http    *http.Client
-	commits *groupcommit.Writer[[]byte]
+	commits *groupcommit.Writer[*commit]
 }
 
 // NewClient does not connect: the store may be away. Close must be called.
@@ -69,8 +69,8 @@ func NewClient(opts ClientOptions) (*Client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	c.commits = groupcommit.New(groupcommit.Options[[]byte]{
-		MaxWeight: groupBytes, Weigh: func(records []byte) int { return len(records) }, Committers: opts.InFlight,
+	c.commits = groupcommit.New(groupcommit.Options[*commit]{
+		MaxWeight: groupBytes, Weigh: func(one *commit) int { return len(one.list) }, Committers: opts.InFlight,
 	}, c.commitGroup)
 	return c, nil
 }
@@ -103,10 +103,24 @@ func (c *Client) Commit(ctx context.Context, records []detection.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := c.commits.Do(ctx, list); err != nil {
+	one := &commit{list: list, records: len(records)}
+	if err := c.commits.Do(ctx, one); err != nil {
 		return fmt.Errorf("commit to the store: %w", unavailable(err))
 	}
+	for i := range records {
+		records[i].RepeatOf = ""
+		if one.repeats != nil {
+			records[i].RepeatOf = one.repeats[i]
+		}
+	}
 	return nil
+}
+
+// commit is what one caller commits.
+type commit struct {
+	list    []byte // of records, as JSON
+	records int
+	repeats []string // set by the group: one for each record, or none at all
 }
 
 // appendRecords appends the records as JSON, with commas between them.
@@ -125,21 +139,35 @@ func appendRecords(b []byte, records []detection.Record) (_ []byte, err error) {
 	return b, nil
 }
 
-// commitGroup sends lists of records, each encoded by its caller, as one.
-func (c *Client) commitGroup(lists [][]byte) error {
-	size := len(`{"records":[]}`)
-	for _, list := range lists {
-		size += len(list) + 1
+// commitGroup sends what several callers commit as one, and hands each its part of the answer.
+func (c *Client) commitGroup(group []*commit) error {
+	size, records := len(`{"records":[]}`), 0
+	for _, one := range group {
+		size, records = size+len(one.list)+1, records+one.records
 	}
 	body := append(make([]byte, 0, size), `{"records":[`...)
-	for i, list := range lists {
+	for i, one := range group {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = append(body, list...)
+		body = append(body, one.list...)
 	}
 	body = append(body, "]}"...)
-	return c.send(context.Background(), http.MethodPost, pathCommit, body, nil)
+	var out commitResponse
+	if err := c.send(context.Background(), http.MethodPost, pathCommit, body, &out); err != nil {
+		return err
+	}
+	switch len(out.Repeats) {
+	case 0:
+		return nil
+	case records:
+	default:
+		return unavailable(fmt.Errorf("the store told of %d records, not of %d", len(out.Repeats), records))
+	}
+	for _, one := range group {
+		one.repeats, out.Repeats = out.Repeats[:one.records], out.Repeats[one.records:]
+	}
+	return nil
 }
 
 // Acknowledge implements detection.Store.

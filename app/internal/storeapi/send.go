@@ -16,7 +16,11 @@ import (
 
 // send makes one call and decodes the answer into out, unless that is nil. Its errors are or wrap those of detection.Store.
 func (c *Client) send(ctx context.Context, method, path string, body []byte, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	return c.sendWithin(ctx, c.timeout, method, path, body, out)
+}
+
+func (c *Client) sendWithin(ctx context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -72,8 +76,15 @@ func refusal(status int, body []byte) error {
 			return &detection.Error{Code: said.Code, Message: said.Message, Field: said.Field}
 		}
 	}
+	if status == http.StatusNotFound && said.Code == "" {
+		return unavailable(errNoSuchCall)
+	}
 	return unavailable(fmt.Errorf("status %d: %s", status, said.Message))
 }
+
+// errNoSuchCall is what a store of an older release answers to a call that it does not know, and what something else may
+// answer that is no store.
+var errNoSuchCall = errors.New("status 404: no such call")
 
 // unavailable puts detection.ErrUnavailable in front of err, unless err is already one that callers know.
 func unavailable(err error) error {

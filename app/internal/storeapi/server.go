@@ -36,6 +36,8 @@ type ServerOptions struct {
 	MaxInFlight int
 	// Operations are what operators do with the store. Default: those calls do not exist.
 	Operations detection.Operations
+	// Catalogue is how the record is looked through. Default: those calls do not exist.
+	Catalogue detection.Catalogue
 	// Copy makes a copy of the store's database. Default: that call does not exist.
 	Copy func(context.Context) (*Copy, error)
 	// Verified is told of a copy that a backup job has kept and verified. Default: that call does not exist.
@@ -66,6 +68,7 @@ func NewServer(opts ServerOptions) http.Handler {
 	mux := http.NewServeMux()
 	s.routes(mux)
 	s.routeOperations(mux)
+	s.routeCatalogue(mux)
 	s.routeBackup(mux)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, map[string]string{"status": "ok"}) })
 	mux.HandleFunc("GET /ready", s.ready)
@@ -77,8 +80,9 @@ func NewServer(opts ServerOptions) http.Handler {
 
 func (s *server) routes(mux *http.ServeMux) {
 	store := s.opts.Store
-	mux.Handle("POST "+pathCommit, s.guard(call(func(ctx context.Context, in commitRequest) (empty, error) {
-		return empty{}, store.Commit(ctx, in.Records)
+	mux.Handle("POST "+pathCommit, s.guard(call(func(ctx context.Context, in commitRequest) (commitResponse, error) {
+		err := store.Commit(ctx, in.Records)
+		return commitResponse{repeatsOf(in.Records)}, err
 	})))
 	mux.Handle("POST "+pathAcknowledge, s.guard(call(func(ctx context.Context, in acknowledgeRequest) (empty, error) {
 		return empty{}, store.Acknowledge(ctx, in.Deliveries)
@@ -97,6 +101,19 @@ func (s *server) routes(mux *http.ServeMux) {
 		return store.Get(r.Context(), r.URL.Query().Get("id"))
 	}))
 	mux.Handle("GET "+pathStats, s.guard(func(r *http.Request) (any, error) { return store.Stats(r.Context()) }))
+}
+
+// repeatsOf returns nil when there are none.
+func repeatsOf(records []detection.Record) (repeats []string) {
+	for i := range records {
+		if id := records[i].RepeatOf; id != "" {
+			if repeats == nil {
+				repeats = make([]string, len(records))
+			}
+			repeats[i] = id
+		}
+	}
+	return repeats
 }
 
 // call decodes the body, for a function of the store that takes one.

@@ -48,7 +48,7 @@ func TestClientConformance(t *testing.T) {
 			if current, err = sqlite.OpenStore(t.Context(), opts); err != nil {
 				t.Fatal(err)
 			}
-			h := storeapi.NewServer(storeapi.ServerOptions{Store: current, Operations: current, Token: token})
+			h := storeapi.NewServer(storeapi.ServerOptions{Store: current, Operations: current, Catalogue: current, Token: token})
 			handler.Store(&h)
 		}
 		open()
@@ -59,7 +59,7 @@ func TestClientConformance(t *testing.T) {
 		})
 		client := newClient(t, storeapi.ClientOptions{BaseURL: server.URL + "/", Timeout: 10 * time.Second})
 		return &storetest.StoreUnderTest{
-			Store: client, Operations: client,
+			Store: client, Operations: client, Catalogue: client,
 			Restart: func() {
 				if err := current.Close(); err != nil {
 					t.Error(err)

@@ -19,7 +19,11 @@ const (
 	pathLetters     = "/v1/dead-letters" // ?after=&limit=
 	pathRedrive     = "/v1/dead-letters/redrive"
 	pathPurge       = "/v1/dead-letters/purge"
-	pathAudit       = "/v1/audit" // ?after=&limit=
+	pathAudit       = "/v1/audit"            // ?after=&limit=
+	pathFind        = "/v1/catalogue/find"   // POST, as a query is not a word or two
+	pathFollow      = "/v1/catalogue/follow" // ?after=&limit=&wait_ms=
+	pathLast        = "/v1/catalogue/last"
+	pathTrail       = "/v1/catalogue/trail" // ?id=
 )
 
 // headerTimeout tells the server in whole milliseconds how long the client will wait, so that it does not work for
@@ -35,6 +39,11 @@ const maxClaim = 10_000
 type (
 	commitRequest struct {
 		Records []detection.Record `json:"records"`
+	}
+	// commitResponse has an id for each record that was there already and an empty text for each other one; it is left out when
+	// all are new, as stores of older releases do.
+	commitResponse struct {
+		Repeats []string `json:"repeats,omitempty"`
 	}
 	acknowledgeRequest struct {
 		Deliveries []detection.Delivery `json:"deliveries"`

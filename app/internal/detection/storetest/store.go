@@ -15,6 +15,7 @@ import (
 type StoreUnderTest struct {
 	detection.Store
 	detection.Operations // of the same store
+	detection.Catalogue  // of the same store
 	// Restart closes the store and opens it again on the same data.
 	Restart func()
 }
@@ -36,7 +37,7 @@ func join(parts ...map[string]storeTest) map[string]storeTest {
 
 // RunStore runs the whole suite.
 func RunStore(t *testing.T, open OpenStore) {
-	for name, test := range join(operationTests, clockTests, map[string]storeTest{
+	for name, test := range join(operationTests, clockTests, catalogueTests, map[string]storeTest{
 		"a record comes back as it was committed": testGet,
 		"commit may be repeated":                  testIdempotent,
 		"a bad record spoils its group":           testAtomic,
