@@ -173,6 +173,12 @@ func (q *memoryQueue) Put(_ context.Context, items []detection.Queued) error {
 	return nil
 }
 
+func (q *memoryQueue) set(f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f()
+}
+
 func (q *memoryQueue) find(id string) *row {
 	for _, r := range q.rows {
 		if r.item.Record.Detection.ID == id {

@@ -318,7 +318,7 @@ func TestRefusals(t *testing.T) {
 				store, tak := newMemoryStore(), &takServer{down: true}
 				store.down, store.full = tt.storeDown, tt.storeFull
 				p := newPod(t, "pod-a", store, tak)
-				p.queue.full = tt.full
+				p.queue.set(func() { p.queue.full = tt.full })
 				if _, err := p.one(t.Context(), detection.Detection{ID: "one"}); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}

@@ -54,7 +54,7 @@ func TestAFullPodIsStillEmptied(t *testing.T) {
 		store.down = true
 		p := newPod(t, "pod-a", store, &takServer{})
 		p.accept(t, 0, 300, detection.InPod)
-		p.queue.refuse = true // the disk has no room, which the queue's own depth does not tell
+		p.queue.set(func() { p.queue.refuse = true }) // the disk has no room, which the queue's own depth does not tell
 		store.set(func() {
 			store.down = false
 			store.records["gone"], store.outbox["gone"], store.order = detection.Record{}, "gone", []string{"gone"}

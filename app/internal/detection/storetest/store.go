@@ -285,6 +285,10 @@ func testInvalid(t *testing.T, s *StoreUnderTest, clock *Clock) {
 	equal(t, "renewal of nobody", detection.CodeOf(err), detection.CodeInvalidField)
 	err = s.Acknowledge(t.Context(), Deliveries(0, 1, "shrugged", clock.Now()))
 	equal(t, "unknown outcome", detection.CodeOf(err), detection.CodeInvalidField)
+
+	must(t, "commit", s.Commit(t.Context(), Records(0, 1, "pod-a")))
+	must(t, "supersede", s.Acknowledge(t.Context(), Deliveries(0, 1, detection.Superseded, clock.Now())))
+	equal(t, "stats of what is superseded", stats(t, s), detection.StoreStats{Detections: 1})
 }
 
 func testContext(t *testing.T, s *StoreUnderTest, _ *Clock) {
