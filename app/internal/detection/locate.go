@@ -109,7 +109,9 @@ func (l Locator) onTerrain(in Input, camera geo.Camera, sigmas geo.Sigmas) (Fix,
 	if err != nil {
 		return Fix{}, err
 	}
-	return l.fix(at, MethodRayTerrain, true), nil
+	fix := l.fix(at, MethodRayTerrain, true)
+	fix.HeightSource = at.Model
+	return fix, nil
 }
 
 // heights returns the camera's position and the height of the ground, both above the ellipsoid. Under AGL the common

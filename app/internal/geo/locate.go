@@ -29,6 +29,7 @@ type Fix struct {
 	LE90Metres float64 // the same for the height
 	Ellipse    Ellipse // its CE90Metres method gives the same CE90
 	Method     Method
+	Model      string // kind of height model that the height is from, as Patch.Model; "" without one
 }
 
 // Locate finds where the pixel (u, v) of a camera looks at the ground, and how far off that may be.

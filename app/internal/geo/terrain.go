@@ -54,6 +54,7 @@ type Patch struct {
 	// The rest is for a Surface only.
 	Bilinear    Bilinear
 	SigmaMetres float64 // standard deviation of the model's heights; 0 = not stated
+	Model       string  // name of the kind of model, such as SRTM1 or DTED2; "" = none in use for it
 }
 
 // Bilinear is a height as a function of latitude and longitude.
@@ -107,6 +108,7 @@ func IntersectTerrain(position LatLonHAE, ray r3.Vec, terrain Terrain) (Hit, err
 type ground struct {
 	normal      r3.Vec // ECEF, as long as makes it 1 m high: moving along the surface changes nothing along it
 	sigmaMetres float64
+	model       string
 }
 
 // intersectTerrain returns the hit and the ground there.
@@ -138,5 +140,5 @@ func slopeAt(point LatLonHAE, patch Patch) ground {
 	northPerDeg, eastPerDeg := patch.Bilinear.slope(at.latDeg, at.lonDeg)
 	frame := FrameAt(point)
 	slope := r3.Add(r3.Scale(eastPerDeg*at.degPerMetreEast, frame.east), r3.Scale(northPerDeg*at.degPerMetreNorth, frame.north))
-	return ground{normal: r3.Sub(frame.up, slope), sigmaMetres: patch.SigmaMetres}
+	return ground{normal: r3.Sub(frame.up, slope), sigmaMetres: patch.SigmaMetres, model: patch.Model}
 }

@@ -33,7 +33,7 @@ func LocateOnTerrain(camera Camera, u, v float64, terrain Terrain, sigmas Sigmas
 	if soil.sigmaMetres > 0 {
 		sigmas.GroundHeightMetres = soil.sigmaMetres
 	}
-	fix := Fix{Hit: hit}
+	fix := Fix{Hit: hit, Model: soil.model}
 	if !view.linearOnTerrain(&fix, soil.normal, terrain, sigmas.byInput()) {
 		if err = view.sampledOnTerrain(&fix, terrain, sigmas.byInput()); err != nil {
 			return Fix{}, err

@@ -113,36 +113,36 @@ type path struct {
 }
 
 // path expands the line from an ECEF point into a direction of length 1.
+//
+// Latitude and height come from one iteration of Bowring's formula, as in geodetic, which up to 100 km high is good to a
+// millimetre. The radii of curvature are those in the prime vertical and in the meridian (Torge, Geodesy, section 4.1).
 func (a *anchor) path(from, direction r3.Vec) path {
-	sinLat, cosLat, hae := geodeticOnce(from)
-	sinLon, cosLon := unit2(from.Y, from.X)
-	// Radii of curvature: in the prime vertical and in the meridian (Torge, Geodesy, section 4.1).
+	across := math.Sqrt(from.X*from.X + from.Y*from.Y)
+	cosLon, sinLon := 1.0, 0.0
+	if across > 0 {
+		cosLon, sinLon = from.X/across, from.Y/across
+	}
+	sin, cos := unit2(from.Z, across*(1-flattening))
+	sinLat, cosLat := unit2(from.Z+ecc2Prime*semiMinorMetres*sin*sin*sin, across-ecc2*semiMajorMetres*cos*cos*cos)
 	w2 := 1 - ecc2*sinLat*sinLat
-	primeVertical := semiMajorMetres / math.Sqrt(w2)
-	meridian := primeVertical * (1 - ecc2) / w2
-	cosLat = max(cosLat, 1e-12) // at a pole, where all longitudes are one
+	w := math.Sqrt(w2)
+	hae := across*cosLat + from.Z*sinLat - semiMajorMetres*w
 	outward := direction.X*cosLon + direction.Y*sinLon
 	p := path{
 		latDeg: angleDeg(sinLat, cosLat, a.latDeg, a.sinLat, a.cosLat), haeMetres: hae,
-		lonDeg:           wrapLonDeg(angleDeg(sinLon, cosLon, a.lonDeg, a.sinLon, a.cosLon)),
-		degPerMetreNorth: degrees(1 / (meridian + hae)), degPerMetreEast: degrees(1 / ((primeVertical + hae) * cosLat)),
-		climb: outward*cosLat + direction.Z*sinLat, tanLat: math.Abs(sinLat) / cosLat,
+		lonDeg: wrapLonDeg(angleDeg(sinLon, cosLon, a.lonDeg, a.sinLon, a.cosLon)),
+		climb:  outward*cosLat + direction.Z*sinLat,
 	}
+	cosLat = max(cosLat, 1e-12) // at a pole, where all longitudes are one
+	primeVertical := semiMajorMetres / w
+	curvature := 1 / (primeVertical + hae)
+	p.tanLat = math.Abs(sinLat) / cosLat
+	p.degPerMetreNorth = degrees(1 / (primeVertical*(1-ecc2)/w2 + hae))
+	p.degPerMetreEast = degrees(curvature) / cosLat
 	p.northDeg = p.degPerMetreNorth * (direction.Z*cosLat - outward*sinLat)
 	p.eastDeg = p.degPerMetreEast * (direction.Y*cosLon - direction.X*sinLon)
-	p.bend = max(0, 1-p.climb*p.climb) / (2 * (primeVertical + hae))
+	p.bend = max(0, 1-p.climb*p.climb) * curvature / 2
 	return p
-}
-
-// geodeticOnce is geodetic with one iteration, which up to 100 km high is good to a millimetre.
-func geodeticOnce(v r3.Vec) (sinLat, cosLat, haeMetres float64) {
-	p := math.Sqrt(v.X*v.X + v.Y*v.Y)
-	sin, cos := unit2(v.Z, p*(1-flattening))
-	sinLat, cosLat = unit2(
-		v.Z+ecc2Prime*semiMinorMetres*sin*sin*sin,
-		p-ecc2*semiMajorMetres*cos*cos*cos)
-	haeMetres = p*cosLat + v.Z*sinLat - semiMajorMetres*math.Sqrt(1-ecc2*sinLat*sinLat)
-	return sinLat, cosLat, haeMetres
 }
 
 // exitMetres returns how far the path stays within a patch.

@@ -11,15 +11,16 @@ import (
 // for the years 2025.0 to 2030.0. It is believed for a year before and after, with linear change as within; there
 // MagneticField.Extrapolated is set. A new model comes every five years.
 const (
-	WMMFirstYear, WMMLastYear = 2025.0, 2030.0
-	wmmSlackYears             = 1.0
-	wmmDegree                 = 12
-	wmmTerms                  = wmmDegree * (wmmDegree + 3) / 2
-	wmmRadiusMetres           = 6371200.0 // geomagnetic reference radius
+	WMMFirstYear    = 2025.0
+	WMMLastYear     = 2030.0
+	wmmSlackYears   = 1.0
+	wmmDegree       = 12
+	wmmTerms        = wmmDegree * (wmmDegree + 3) / 2
+	wmmRadiusMetres = 6371200.0 // geomagnetic reference radius
 )
 
 // WMMBlackoutNanotesla is the horizontal intensity below which compasses are not to be used: the blackout zones around the
-// magnetic poles (WMM2025 technical report, section 1.9).
+// magnetic poles (WMM2025 technical report).
 const WMMBlackoutNanotesla = 2000.0
 
 // ErrOutsideMagneticModel means that the date lies too far outside the years of the World Magnetic Model.
@@ -43,7 +44,7 @@ func DecimalYear(t time.Time) float64 {
 
 // MagneticFieldAt evaluates the World Magnetic Model 2025.
 //
-// The sigma is the error model of the report, section 3.4: sqrt(0.26^2 + (5417/H)^2) degrees with H in nanotesla, which
+// The sigma is the error model of the report: sqrt(0.26^2 + (5417/H)^2) degrees with H in nanotesla, which
 // covers the model, the crust and the disturbance field; at most 104 degrees, that of a direction of which nothing is known.
 func MagneticFieldAt(p LatLonHAE, decimalYear float64) (MagneticField, error) {
 	if !p.Valid() {
@@ -67,7 +68,7 @@ func MagneticFieldAt(p LatLonHAE, decimalYear float64) (MagneticField, error) {
 // geocentric latitude. For m > 0 they are divided by its cosine, so that the poles need no limit.
 type legendre struct{ value, slope float64 }
 
-// horizontalField sums the spherical harmonics of the report, equations 10 to 17, to nanotesla to the geodetic north and east.
+// horizontalField sums the spherical harmonics of the report to nanotesla to the geodetic north and east.
 func horizontalField(p LatLonHAE, years float64) (north, east float64) {
 	ecef := p.ECEF()
 	radius := math.Sqrt(ecef.X*ecef.X + ecef.Y*ecef.Y + ecef.Z*ecef.Z)

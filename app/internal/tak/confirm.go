@@ -8,30 +8,10 @@ import (
 // ackPoll is how often ModeHold looks whether the peer's TCP has acknowledged everything; there is no event for it.
 const ackPoll = 20 * time.Millisecond
 
-// pings counts pings and pongs. Pongs carry no number, so they are taken to answer the oldest open ping; a ping that was not
-// answered for lostAfter counts as lost, so that a server that drops some does not leave the count behind for ever.
-type pings struct {
-	lostAfter      time.Duration
-	sent, answered int
-	lastSent       time.Time
-}
-
-// ping counts one more and returns its number.
-func (p *pings) ping(now time.Time) int {
-	if now.Sub(p.lastSent) >= p.lostAfter {
-		p.answered = p.sent
-	}
-	p.sent++
-	p.lastSent = now
-	return p.sent
-}
-
-func (p *pings) pong() { p.answered = min(p.answered+1, p.sent) }
-
 // ping writes a ping and returns its number. It is counted first: the pong may be here before the write returns.
-func (c *Conn) ping() (int, error) {
+func (c *Conn) ping(again bool) (int, error) {
 	c.mu.Lock()
-	number := c.pings.ping(c.opts.Now())
+	number := c.pings.ping(c.opts.Now(), again)
 	c.mu.Unlock()
 	return number, c.write(c.opts.Ping())
 }
@@ -45,26 +25,44 @@ func (c *Conn) confirm() error {
 	if err != nil || held {
 		return err
 	}
-	return c.barrier() // it answers after all
+	if err := c.settle(); err != nil { // it answers after all
+		return err
+	}
+	return c.barrier()
+}
+
+// settle waits until no pong of an earlier window can be taken for one of the next.
+func (c *Conn) settle() error {
+	for {
+		now := c.opts.Now()
+		c.mu.Lock()
+		until := c.pings.settle(now)
+		c.mu.Unlock()
+		if !now.Before(until) {
+			return c.Err()
+		}
+		if err := c.await(until.Sub(now)); err != nil {
+			return err
+		}
+	}
 }
 
 // barrier pings and waits for the pong. The server gets DeadAfter from its last byte, as when idle, but never less than the
 // time that pings have there, and ConfirmTimeout in all.
 func (c *Conn) barrier() error {
 	began := c.opts.Now()
-	number, err := c.ping()
+	number, err := c.ping(false) // any later one is behind the window too
 	if err != nil {
 		return err
 	}
 	for {
 		c.mu.Lock()
-		p, lastByte := c.pings, c.state.LastByteAt
+		confirmed, next, lastByte := c.pings.confirmed, c.pings.lastSent.Add(c.opts.PingEvery), c.state.LastByteAt
 		c.mu.Unlock()
-		if p.answered >= number {
+		if confirmed >= number {
 			return nil
 		}
 		now := c.opts.Now()
-		again := p.lastSent.Add(c.opts.PingEvery)
 		dead := later(lastByte.Add(c.opts.DeadAfter), began.Add(c.opts.DeadAfter-c.opts.SilentAfter))
 		giveUp := began.Add(c.opts.ConfirmTimeout)
 		switch {
@@ -72,12 +70,12 @@ func (c *Conn) barrier() error {
 			return fmt.Errorf("%w: last byte %v ago", ErrSilent, now.Sub(lastByte))
 		case !now.Before(giveUp):
 			return fmt.Errorf("%w: no pong for %v, though other bytes came", ErrUnconfirmed, c.opts.ConfirmTimeout)
-		case !now.Before(again):
-			if number, err = c.ping(); err != nil {
+		case !now.Before(next):
+			if _, err := c.ping(true); err != nil {
 				return err
 			}
 		default:
-			if err := c.await(earlier(again, earlier(dead, giveUp)).Sub(now)); err != nil {
+			if err := c.await(earlier(next, earlier(dead, giveUp)).Sub(now)); err != nil {
 				return err
 			}
 		}

@@ -2,14 +2,19 @@ package tak
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
+
+// lastWordsWait is for bytes that have arrived already.
+const lastWordsWait = 100 * time.Millisecond
 
 // Conn is one connection to a TAK server. Its methods are safe for concurrent use; windows go one after the other.
 // A connection that is lost stays lost.
@@ -38,20 +43,31 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 	opts = opts.withDefaults()
 	dialing, cancel := context.WithTimeout(ctx, opts.ConnectTimeout)
 	defer cancel()
-	socket, err := opts.Dialer(dialing, "tcp", opts.Addr)
+	socket, err := connect(dialing, opts)
 	if err != nil {
 		return nil, connectError(opts.Addr, err)
 	}
 	c := newConn(opts, socket)
 	if err := c.greet(ctx); err != nil {
 		c.Close()
-		return nil, &Error{
-			Op: "connect", Addr: opts.Addr, Retryable: true, Err: err,
-			Hint: "it accepted the connection but not the hello: is this the port for plain TCP?",
-		}
+		return nil, &Error{Op: opConnect, Addr: opts.Addr, Retryable: true, Err: err, Hint: greetHint(opts, err)}
 	}
 	c.tasks.Go(c.keepAlive)
 	return c, nil
+}
+
+// connect opens the socket and secures it.
+func connect(ctx context.Context, opts Options) (net.Conn, error) {
+	socket, err := opts.Dialer(ctx, "tcp", opts.Addr)
+	if err != nil || opts.TLS == nil {
+		return socket, err
+	}
+	secured := tls.Client(socket, opts.TLS)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		socket.Close() // the reason is known
+		return nil, &handshakeError{err}
+	}
+	return secured, nil
 }
 
 func newConn(opts Options, socket net.Conn) *Conn {
@@ -59,7 +75,7 @@ func newConn(opts Options, socket net.Conn) *Conn {
 	c := &Conn{
 		opts: opts, log: opts.Logger.With("component", "tak", "addr", opts.Addr), conn: socket,
 		turn: make(chan struct{}, 1), pong: make(chan struct{}, 1), lost: make(chan struct{}),
-		pings: pings{lostAfter: opts.PingEvery},
+		pings: pings{every: opts.PingEvery, longest: opts.DeadAfter},
 		state: Status{Addr: opts.Addr, Answered: opts.ExpectPong, ConnectedAt: now, LastByteAt: now},
 	}
 	c.tasks.Go(c.read)
@@ -78,8 +94,8 @@ func (c *Conn) greet(ctx context.Context) error {
 	if c.opts.Ping == nil {
 		return c.Err()
 	}
-	for range 2 {
-		if _, err := c.ping(); err != nil {
+	for i := range 2 {
+		if _, err := c.ping(i > 0); err != nil {
 			return err
 		}
 		select {
@@ -98,13 +114,13 @@ func (c *Conn) greet(ctx context.Context) error {
 // unless ctx ended while another window was under way. When ctx ends during this one, the connection is given up.
 func (c *Conn) Send(ctx context.Context, events [][]byte) error {
 	if len(events) > HoldWindow {
-		return &Error{Op: "send", Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow)}
+		return &Error{Op: opSend, Addr: c.opts.Addr, Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow)}
 	}
 	if len(events) == 0 {
 		return nil
 	}
 	if err := c.deliver(ctx, events); err != nil {
-		return &Error{Op: "send", Addr: c.opts.Addr, Retryable: true, Err: err}
+		return &Error{Op: opSend, Addr: c.opts.Addr, Retryable: true, Err: err}
 	}
 	return nil
 }
@@ -120,6 +136,11 @@ func (c *Conn) deliver(ctx context.Context, events [][]byte) error {
 	}
 	stop := context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
 	defer stop()
+	if c.Status().Answered {
+		if err := c.settle(); err != nil {
+			return err
+		}
+	}
 	for _, event := range events {
 		if err := c.write(event); err != nil {
 			return err
@@ -137,12 +158,25 @@ func (c *Conn) write(event []byte) error {
 		return c.fail(err)
 	}
 	if _, err := c.conn.Write(event); err != nil {
+		if c.opts.TLS != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.lastWords()
+		}
 		return c.fail(fmt.Errorf("write: %w", err))
 	}
 	c.mu.Lock()
 	c.state.LastWriteAt = c.opts.Now()
 	c.mu.Unlock()
 	return nil
+}
+
+// lastWords gives read the time to find the alert by which a server that hung up said why.
+func (c *Conn) lastWords() {
+	timer := time.NewTimer(lastWordsWait)
+	defer timer.Stop()
+	select {
+	case <-c.lost:
+	case <-timer.C:
+	}
 }
 
 // read watches the connection for as long as it is up: every byte is a sign of life, and its end is noticed at once.
@@ -172,7 +206,7 @@ func (c *Conn) received(event []byte) {
 		return
 	}
 	c.mu.Lock()
-	c.pings.pong()
+	c.pings.pong(c.opts.Now())
 	c.state.Answered, c.state.LastPongAt = true, c.opts.Now()
 	c.mu.Unlock()
 	select {
@@ -188,13 +222,23 @@ func (c *Conn) fail(reason error) error {
 		c.state.Err = reason
 		c.mu.Unlock()
 		close(c.lost)
-		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
-		}
-		c.conn.Close() // the reason is known; what closing adds to it helps nobody
+		hangUp(c.conn)
 		c.log.Debug("connection ended", "reason", reason)
 	})
 	return c.Err()
+}
+
+// hangUp closes a connection whose end has a reason; what closing adds to it helps nobody.
+func hangUp(conn net.Conn) {
+	switch socket := conn.(type) {
+	case *tls.Conn:
+		if unacknowledged(conn) > 0 { // its goodbye would wait for a peer that does not read
+			socket.NetConn().Close()
+		}
+	case interface{ CloseWrite() error }:
+		_ = socket.CloseWrite() // says goodbye before anything still unread here could turn the close into a reset
+	}
+	conn.Close()
 }
 
 // Lost is closed as soon as the connection is known to be lost, also while nothing is sent.

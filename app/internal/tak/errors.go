@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Causes of a lost connection, for errors.Is.
@@ -21,18 +22,33 @@ var (
 	ErrUnconfirmed = errors.New("the server does not confirm what it was sent")
 )
 
+// What an Error is mostly about.
+const (
+	opConnect = "connect"
+	opSend    = "send"
+)
+
 // Error says what failed and whether it makes sense to try again. When Send returns one, none of the window counts as
 // delivered, and all of it may have been.
 type Error struct {
-	Op        string // "connect", "send"
+	Op        string // "connect", "send", or what was done with the file or option in Addr
 	Addr      string
 	Retryable bool   // false: only a change of the configuration or of the program helps
 	Hint      string // what to do, may be empty
-	Err       error
+	// RetryAfter is how long the server wants to be left alone; 0 when it does not say.
+	RetryAfter time.Duration
+	Err        error
 }
 
 func (e *Error) Error() string {
-	text := fmt.Sprintf("%s to TAK at %q: %v", e.Op, e.Addr, e.Err)
+	text := e.Op
+	switch {
+	case e.Op == opConnect || e.Op == opSend:
+		text += fmt.Sprintf(" to TAK at %q", e.Addr)
+	case e.Addr != "":
+		text += " " + e.Addr
+	}
+	text += ": " + e.Err.Error()
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"
 	}
@@ -50,7 +66,7 @@ func Retryable(err error) bool {
 // CheckAddr returns an *Error that says what to write instead, unless addr is host:port.
 func CheckAddr(addr string) error {
 	refuse := func(problem, hint string) error {
-		return &Error{Op: "connect", Addr: addr, Err: errors.New(problem), Hint: hint}
+		return &Error{Op: opConnect, Addr: addr, Err: errors.New(problem), Hint: hint}
 	}
 	const example = "write host:port, for example tak.example.org:8087"
 	switch {
@@ -76,16 +92,34 @@ func CheckAddr(addr string) error {
 
 // connectError explains why dialling failed. All of these may pass, so all are retryable.
 func connectError(addr string, err error) error {
+	return &Error{Op: opConnect, Addr: addr, Retryable: true, Hint: connectHint(err), Err: err}
+}
+
+// connectHint says what to do about a connection that did not come up.
+func connectHint(err error) string {
+	if hint := tlsHint(err); hint != "" {
+		return hint
+	}
 	var dns *net.DNSError
 	var timeout net.Error
-	hint := ""
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		hint = "check the host name; inside a cluster, the Service's name and the DNS network policy"
+		return "check the host name; inside a cluster, the Service's name and the DNS network policy"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		hint = "nothing listens there: is the server running, and is it the port for plain TCP?"
+		return "nothing listens there: is the server running, and is it the right port for the scheme?"
 	case errors.As(err, &timeout) && timeout.Timeout():
-		hint = "no answer: a firewall or network policy may drop the packets"
+		return "no answer: a firewall or network policy may drop the packets"
 	}
-	return &Error{Op: "connect", Addr: addr, Retryable: true, Hint: hint, Err: err}
+	return ""
+}
+
+// greetHint says what to do when a server hangs up on the hello. Over TLS 1.3 that is also how it refuses a certificate.
+func greetHint(opts Options, err error) string {
+	if hint := tlsHint(err); hint != "" {
+		return hint
+	}
+	if opts.TLS != nil {
+		return "it took the TLS connection but not the hello: is the client certificate one that it knows?"
+	}
+	return "it accepted the connection but not the hello: is this the port for plain TCP?"
 }

@@ -55,3 +55,27 @@ func TestFramerIsBounded(t *testing.T) {
 		t.Errorf("%d bytes kept", cap(f.buf))
 	}
 }
+
+// FuzzFramer holds that what is cut out does not depend on how the stream is split, that each piece is one event's text, and
+// that what is kept is bounded.
+func FuzzFramer(f *testing.F) {
+	f.Add([]byte(`<event uid="a"><point/></event>`), 7)
+	f.Add([]byte("\x00<?xml?>\n<event></event><event"), 1)
+	f.Add([]byte("<event></event></event><event><event></event>"), 3)
+	f.Fuzz(func(t *testing.T, stream []byte, size int) {
+		whole := frames(string(stream))
+		var parts []string
+		for part := range slices.Chunk(stream, max(1, size%5000)) {
+			parts = append(parts, string(part))
+		}
+		if got := frames(parts...); !slices.Equal(got, whole) {
+			t.Fatalf("in parts of %d: got %.100q, want %.100q", size, got, whole)
+		}
+		for _, event := range whole {
+			inner := strings.TrimSuffix(strings.TrimPrefix(event, "<event"), "</event>")
+			if len(inner) != len(event)-len("<event</event>") || strings.Contains(inner, "</event>") || strings.Contains(inner, "<event") || len(event) > maxFrameBytes {
+				t.Fatalf("not one event: %.200q", event)
+			}
+		}
+	})
+}

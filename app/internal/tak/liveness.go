@@ -8,10 +8,13 @@ import (
 // Mode is how windows are confirmed on a connection.
 type Mode string
 
-// The modes. A connection begins in ModeHold, unless Options.ExpectPong is set, and changes at the first pong.
+// The modes. A connection begins in ModeHold, unless Options.ExpectPong is set, and changes at the first pong. The last two
+// are those of UDP and HTTP, which never change.
 const (
-	ModeHold    Mode = "hold"    // the server has not answered a ping: acknowledged by its TCP and still connected
-	ModeBarrier Mode = "barrier" // a pong after the window
+	ModeHold     Mode = "hold"     // the server has not answered a ping: acknowledged by its TCP and still connected
+	ModeBarrier  Mode = "barrier"  // a pong after the window
+	ModeDatagram Mode = "datagram" // nothing confirms: sent
+	ModeResponse Mode = "response" // a 2xx answer to each event
 )
 
 // Status is a snapshot of a connection. Times that have not come are zero.
@@ -23,11 +26,16 @@ type Status struct {
 	LastWriteAt time.Time
 	LastPongAt  time.Time
 	Err         error // why the connection was lost, nil while it is up
+
+	fixed Mode // of a transport that has only one
 }
 
 // Mode returns how the next window will be confirmed.
 func (s Status) Mode() Mode {
-	if s.Answered {
+	switch {
+	case s.fixed != "":
+		return s.fixed
+	case s.Answered:
 		return ModeBarrier
 	}
 	return ModeHold
@@ -35,7 +43,10 @@ func (s Status) Mode() Mode {
 
 // Window returns how many events the next Send should take at most; it follows the mode.
 func (c *Conn) Window() int {
-	if c.Status().Answered {
+	switch {
+	case c.opts.Window > 0:
+		return c.opts.Window
+	case c.Status().Answered:
 		return BarrierWindow
 	}
 	return HoldWindow
@@ -95,7 +106,7 @@ func (c *Conn) check() {
 		c.touch()
 		return
 	}
-	_, _ = c.ping() // after an error the connection is closed and has the reason
+	_, _ = c.ping(true) // after an error the connection is closed and has the reason
 }
 
 // touch puts off the next check where there is nothing to write.

@@ -140,7 +140,8 @@ func TestWithheldPong(t *testing.T) {
 			})
 		})))
 		defer conn.Close()
-		for i, want := range []time.Duration{tak.DefaultPingEvery, 0} { // the count of pongs is right again after it
+		quiet := tak.DefaultPingEvery * 3 / 2 // in which a late pong would have come
+		for i, want := range []time.Duration{tak.DefaultPingEvery, quiet, 0} {
 			began := time.Now()
 			if err := conn.Send(t.Context(), window(0, 1)); err != nil || time.Since(began) != want {
 				t.Errorf("window %d: got %v after %v, want %v", i, err, time.Since(began), want)
@@ -222,4 +223,29 @@ func TestLateAnswerer(t *testing.T) {
 			t.Errorf("got %v, mode %v", err, conn.Status().Mode())
 		}
 	})
+}
+
+// TestSlowPongs: a server whose pongs take longer than the time between pings gets several pings for a window. The pong of
+// a later one does not confirm the next window, which the server has not read: here it reads nothing until a pong is due.
+func TestSlowPongs(t *testing.T) {
+	for _, slowness := range []time.Duration{5 * time.Second, 6 * time.Second, 8 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			conn := dial(t, options(piped(func(c net.Conn) {
+				serve(c, func(event string) bool {
+					if event == ping {
+						time.AfterFunc(slowness, func() { io.WriteString(c, pong) })
+					}
+					return true
+				})
+			})))
+			defer conn.Close()
+			<-time.After(3 * slowness)
+			for i := range 5 {
+				began := time.Now()
+				if err := conn.Send(t.Context(), window(i, 1)); err != nil || time.Since(began) < slowness {
+					t.Errorf("slowness %v, window %d: got %v after %v", slowness, i, err, time.Since(began))
+				}
+			}
+		})
+	}
 }

@@ -1,17 +1,22 @@
-// Package tak is the client side of one TCP connection to a TAK server (streaming protocol version 0: plain XML events one
-// after the other). It connects, sends windows of events, says whether the server has read them, and notices at once when
-// the connection is lost. It sends once; when to try again is the caller's decision, and the errors say whether it makes
-// sense. It builds no event: the bytes of the hello and of the ping and the recogniser of the pong are given to it.
+// Package tak is the client side of a TAK server: streams of plain XML events over TCP or TLS (streaming protocol version 0),
+// UDP datagrams, and HTTP requests. It connects, sends windows of events, says whether the server has them, and notices at
+// once when a connection is lost. It sends once; when to try again is the caller's decision, and the errors say whether it
+// makes sense. It builds no event: the bytes of the hello and of the ping and the recogniser of the pong are given to it.
 //
-// How a window is confirmed depends on the server. One that answers pings gets a ping after each window, and its pong shows
-// that everything before it was read (ModeBarrier). One that never answers gets no such proof; its windows count as
-// delivered when its TCP stack has acknowledged every byte and the connection has then stayed up for Options.Hold
-// (ModeHold). Neither shows that the server understood the events.
+// Dial opens one stream. A Dialer knows several endpoints in order, opens a Link to the best that takes one, and holds the
+// certificates, which it reads again when they change.
+//
+// How a window of a stream is confirmed depends on the server. One that answers pings gets a ping after each window, and its
+// pong shows that everything before it was read (ModeBarrier). One that never answers gets no such proof; its windows count
+// as delivered when its TCP stack has acknowledged every byte and the connection has then stayed up for Options.Hold
+// (ModeHold). Neither shows that the server understood the events. A datagram is delivered when it is sent (ModeDatagram), a
+// request when the server answers with 2xx (ModeResponse).
 package tak
 
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
@@ -52,13 +57,18 @@ type Options struct {
 	// ExpectPong says that the server at Addr is known to answer pings (an earlier connection's Status().Answered): the
 	// connection is in ModeBarrier from the start, so that a server that hangs is not taken for one that never answers.
 	ExpectPong bool
+	// TLS secures the connection; nil leaves it plain. Its ServerName is required, and DynamicRecordSizingDisabled, without
+	// which the first events of a connection would be cut into two records.
+	TLS *tls.Config
+	// Window is how many events one Send should take at most; 0 means what the mode allows.
+	Window int
 
 	ConnectTimeout time.Duration
 	WriteTimeout   time.Duration // of one event
 	ProbeWait      time.Duration
 	Hold           time.Duration
 	SilentAfter    time.Duration // without an inbound byte: begin to ping
-	PingEvery      time.Duration // between pings; a ping unanswered for so long counts as lost
+	PingEvery      time.Duration // between pings while no pong comes
 	DeadAfter      time.Duration // without an inbound byte: give up a server that has answered before
 	ConfirmTimeout time.Duration // of one window
 

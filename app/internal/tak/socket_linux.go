@@ -1,7 +1,9 @@
 package tak
 
 import (
+	"crypto/tls"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -13,7 +15,10 @@ const tcpUserTimeout = 0x12
 // limitUnacknowledged makes the kernel give up a connection whose data is not acknowledged for so long; its own limit is
 // about a quarter of an hour.
 func limitUnacknowledged(limit time.Duration) func(network, addr string, raw syscall.RawConn) error {
-	return func(_, _ string, raw syscall.RawConn) error {
+	return func(network, _ string, raw syscall.RawConn) error {
+		if !strings.HasPrefix(network, "tcp") {
+			return nil
+		}
 		var failed error
 		err := raw.Control(func(fd uintptr) {
 			failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(limit.Milliseconds()))
@@ -28,6 +33,9 @@ func limitUnacknowledged(limit time.Duration) func(network, addr string, raw sys
 // unacknowledged returns how many written bytes the peer's TCP has not acknowledged (SIOCOUTQ of tcp(7)), and 0 where that
 // cannot be told.
 func unacknowledged(conn net.Conn) int {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
 		return 0

@@ -37,6 +37,7 @@ func openDTED(path string, _ *Options) ([]*tile, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.model = "DTED" + path[len(path)-1:] // .dt0, .dt1, .dt2
 	t.load = func() (*grid, error) { return loadDTED(path, t) }
 	return []*tile{t}, nil
 }

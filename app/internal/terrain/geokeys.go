@@ -144,10 +144,13 @@ func (d *directory) place(keys *geoKeys, rows, columns int) (placement, error) {
 	return p, p.check()
 }
 
+// leastStepDeg is a centimetre; no model has posts so close together.
+const leastStepDeg = 1e-7
+
 // check holds that the posts lie on earth.
 func (p *placement) check() error {
 	south, east := p.lat(p.rows-1), p.lon(p.columns-1)
-	if !(p.latStepDeg > 0 && p.lonStepDeg > 0) || !(p.northDeg <= 90+p.latStepDeg && south >= -90-p.latStepDeg) ||
+	if !(p.latStepDeg >= leastStepDeg && p.lonStepDeg >= leastStepDeg) || !(p.northDeg <= 90+p.latStepDeg && south >= -90-p.latStepDeg) ||
 		!(p.westDeg >= -360-p.lonStepDeg && east <= 720) || !(east-p.westDeg < 360+p.lonStepDeg/2) || math.IsNaN(south+east) {
 		return fmt.Errorf("%w: it does not lie on earth: posts from %g, %g to %g, %g", errBroken, p.northDeg, p.westDeg, south, east)
 	}

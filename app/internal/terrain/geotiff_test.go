@@ -123,7 +123,7 @@ func TestFeet(t *testing.T) {
 	g.keys = []uint16{keyVertical, 0, 1, 5773, keyVerticalUnit, 0, 1, 9002}
 	g.f = func(float64, float64) float64 { return 1000 }
 	write(t, dir, "feet.tif", g.content())
-	if got, ok := msl(open(t, Options{Dir: dir}), 46.495, 8.51); !ok || math.Abs(got-304.8) > 1e-3 {
+	if got, ok := msl(open(t, Options{Dir: dir}), 46.495, 8.51); !ok || math.Abs(got-304.8) > 0.01 {
 		t.Errorf("%v, %v", got, ok)
 	}
 }

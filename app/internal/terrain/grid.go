@@ -21,16 +21,16 @@ type grid struct {
 
 // ceilings are the heights above the ellipsoid that the ground does not exceed, for squares of cells.
 type ceilings struct {
-	cells   int // along each side of a square
+	shift   int // two to this is the number of cells along each side of a square
 	columns int // of squares
 	hae     []float32
 }
 
-// Sides of the squares, in cells; of posts each second of arc, 120 m to 2 km. Each is a multiple of the one before.
+// Sides of the squares, as powers of two of cells: 4, 16 and 64, of posts each second of arc 120 m to 2 km.
 const (
-	smallSquare  = 4
-	middleSquare = 16
-	largeSquare  = 64
+	smallSquare  = 2
+	middleSquare = 4
+	largeSquare  = 6
 )
 
 // newGrid makes room for the posts of a tile. All of them are voids.
@@ -79,7 +79,7 @@ func (g *grid) finish(t *tile) {
 	highest := math.Inf(-1)
 	small := newCeilings(t, smallSquare)
 	for i := range small.hae {
-		square := g.ceiling(t, i/small.columns*smallSquare, i%small.columns*smallSquare, &highest)
+		square := g.ceiling(t, i/small.columns<<smallSquare, i%small.columns<<smallSquare, &highest)
 		small.hae[i] = math.Nextafter32(float32(square), float32(math.Inf(1)))
 	}
 	middle := small.gathered(t, middleSquare)
@@ -92,19 +92,25 @@ func (g *grid) finish(t *tile) {
 
 // ceiling returns the highest of the posts around a square of cells, infinity if one is a void. It raises highest too.
 func (g *grid) ceiling(t *tile, row, column int, highest *float64) float64 {
-	lastRow, lastColumn := min(row+smallSquare, t.rows-1), min(column+smallSquare, t.columns-1)
+	lastRow, lastColumn := min(row+1<<smallSquare, t.rows-1), min(column+1<<smallSquare, t.columns-1)
 	square, voids := math.Inf(-1), false
+	bounded := g.geoid.nodes != nil || t.datum == HAE // else each post asks for the geoid
 	for r := row; r <= lastRow; r++ {
 		for c := column; c <= lastColumn; c++ {
 			post := g.post(r, c)
-			if math.IsNaN(post) {
+			switch {
+			case math.IsNaN(post):
 				voids = true
-			} else if post > square {
+				continue
+			case !bounded:
+				post, _ = t.hae(g, r, c)
+			}
+			if post > square {
 				square = post
 			}
 		}
 	}
-	if t.datum == MSL {
+	if g.geoid.nodes != nil {
 		square += g.geoid.highest(t.lat(lastRow), t.lat(row), t.lon(column), t.lon(lastColumn))
 	}
 	*highest = max(*highest, square)
@@ -114,19 +120,19 @@ func (g *grid) ceiling(t *tile, row, column int, highest *float64) float64 {
 	return square
 }
 
-func newCeilings(t *tile, cells int) ceilings {
-	rows, columns := (t.rows-2+cells)/cells, (t.columns-2+cells)/cells
-	return ceilings{cells: cells, columns: columns, hae: make([]float32, max(0, rows*columns))}
+func newCeilings(t *tile, shift int) ceilings {
+	rows, columns := (t.rows-2+1<<shift)>>shift, (t.columns-2+1<<shift)>>shift
+	return ceilings{shift: shift, columns: columns, hae: make([]float32, max(0, rows*columns))}
 }
 
 // gathered returns the ceilings of squares that are several times as large.
-func (c *ceilings) gathered(t *tile, cells int) ceilings {
-	larger := newCeilings(t, cells)
+func (c *ceilings) gathered(t *tile, shift int) ceilings {
+	larger := newCeilings(t, shift)
 	for i := range larger.hae {
 		larger.hae[i] = float32(math.Inf(-1))
 	}
 	for i, hae := range c.hae {
-		at := i/c.columns*c.cells/cells*larger.columns + i%c.columns*c.cells/cells
+		at := i/c.columns>>(shift-c.shift)*larger.columns + i%c.columns>>(shift-c.shift)
 		larger.hae[at] = max(larger.hae[at], hae)
 	}
 	return larger
@@ -136,15 +142,15 @@ func (c *ceilings) gathered(t *tile, cells int) ceilings {
 func (g *grid) bounded(t *tile, row, column int, hae float64, p *geo.Patch) (found bool) {
 	for i := range g.levels {
 		level := &g.levels[i]
-		y, x := row/level.cells, column/level.cells
+		y, x := row>>level.shift, column>>level.shift
 		ceiling := float64(level.hae[y*level.columns+x])
 		if hae < ceiling+geo.ClearanceMetres {
 			continue
 		}
 		p.Kind, p.CeilingHAEMetres = geo.Bounded, ceiling
 		box{
-			north: t.lat(y * level.cells), south: t.lat(min((y+1)*level.cells, t.rows-1)),
-			west: t.lon(x * level.cells), east: t.lon(min((x+1)*level.cells, t.columns-1)),
+			north: t.lat(y << level.shift), south: t.lat(min((y+1)<<level.shift, t.rows-1)),
+			west: t.lon(x << level.shift), east: t.lon(min((x+1)<<level.shift, t.columns-1)),
 		}.setTo(p)
 		return true
 	}

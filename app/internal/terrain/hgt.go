@@ -38,6 +38,9 @@ func openHGT(path string, _ *Options) ([]*tile, error) {
 		northDeg: float64(south + 1), westDeg: float64(west), rows: rows, columns: columns,
 		latStepDeg: 1 / float64(rows-1), lonStepDeg: 1 / float64(columns-1),
 	}}
+	if rows == 3601 { // seconds of arc
+		t.model = "SRTM1"
+	}
 	t.load = func() (*grid, error) { return loadHGT(path, t) }
 	return []*tile{t}, nil
 }

@@ -27,6 +27,7 @@ type tile struct {
 	placement
 	path        string
 	datum       Datum
+	model       string // as geo.Patch.Model
 	sigmaMetres float64
 	wide        bool // posts need 4 bytes, not 2
 	load        func() (*grid, error)
@@ -72,7 +73,7 @@ func (t *tile) bytes() int64 {
 		size = 4
 	}
 	posts := int64(t.rows) * int64(t.columns)
-	return size*posts + posts/4 + posts/32 + 8<<10
+	return size*posts + posts/4 + posts/32 + 20<<10
 }
 
 // postMetres is how far the posts lie apart, as the mean of both directions.
@@ -101,7 +102,7 @@ func (m *Model) cell(t *tile, g *grid, lat, lon, hae float64, p *geo.Patch) {
 	if inner && g.bounded(t, row, column, hae, p) {
 		return
 	}
-	p.Kind, p.SigmaMetres = geo.Surface, t.sigmaMetres
+	p.Kind, p.SigmaMetres, p.Model = geo.Surface, t.sigmaMetres, t.model
 	box{
 		north: t.lat(row), south: t.lat(row + 1), west: t.lon(column), east: t.lon(column + 1),
 	}.within(t.footprint).setTo(p)

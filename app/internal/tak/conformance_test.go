@@ -1,0 +1,333 @@
+package tak_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/detection-api/detection-api/app/internal/tak"
+	"github.com/detection-api/detection-api/app/internal/tak/taktest"
+)
+
+// conforming are options as the service has them, with times that fit a loopback connection.
+func conforming() tak.Options {
+	return tak.Options{
+		Hello: taktest.Hello, Ping: taktest.Ping, IsPong: taktest.IsPong,
+		ProbeWait: 10 * time.Second, Hold: 30 * time.Millisecond, PingEvery: time.Second,
+	}
+}
+
+// feeds are the ways in which what is sent may arrive at a receiver. OpenTAKServer loses events in all but the first, unless
+// each is confirmed before the next; over TLS its reads are the sender's records.
+func feeds(i taktest.Imitation, secure bool) []taktest.Feed {
+	if i.Name == taktest.OpenTAKServer().Name && secure {
+		return []taktest.Feed{taktest.Whole}
+	}
+	return []taktest.Feed{taktest.Whole, taktest.Split, taktest.Joined}
+}
+
+// TestConformance sends small, usual and large events through each of the six receivers, over TCP and TLS, whole, split and
+// joined. All arrive, in order and on one connection, and when Send returns they are there.
+func TestConformance(t *testing.T) {
+	authority := taktest.NewAuthority(t, "test authority")
+	for _, imitation := range taktest.Imitations() {
+		for _, secure := range []bool{false, true} {
+			for _, feed := range feeds(imitation, secure) {
+				t.Run(fmt.Sprintf("%s/tls %v/%s", imitation.Name, secure, feed), func(t *testing.T) {
+					t.Parallel()
+					conforms(t, imitation, secure, feed, authority)
+				})
+			}
+		}
+	}
+}
+
+func conforms(t *testing.T, imitation taktest.Imitation, secure bool, feed taktest.Feed, authority *taktest.Authority) {
+	opts, cfg := tak.DialerOptions{Conn: conforming()}, (*tls.Config)(nil)
+	url := "tcp://"
+	if secure {
+		url, cfg = "tls://", authority.Server(t)
+		opts.TLS = clientFiles(t, authority)
+	}
+	server := imitation.Listen(t, feed, cfg)
+	url += server.Addr
+	windows := 3
+	if imitation.Name == taktest.OpenTAKServer().Name && !secure {
+		url += "?window=1"
+		windows, opts.Conn.PingEvery, opts.Conn.ProbeWait = 9, 100*time.Millisecond, 2*time.Second // it loses the ping, too, when a portion ends in it
+	}
+	if !imitation.Answers {
+		opts.Conn.ProbeWait = 100 * time.Millisecond
+	}
+	link := open(t, opts, url)
+	defer link.Close()
+	var uids []string
+	for w := range windows {
+		events, names := mixed(w, link.Window())
+		uids = append(uids, names...)
+		if err := link.Send(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+		if !imitation.Answers {
+			server.Await(t, "the window", func() bool { return len(server.Taken()) >= len(uids) })
+		}
+		if got := server.Taken(); !slices.Equal(got, uids) {
+			t.Fatalf("after window %d it has %d events of %d; missing %v; %v", w, len(got), len(uids), server.Missing(uids), server.Faults())
+		}
+	}
+	_, connections := server.Bytes()
+	lostPings := imitation.Name == taktest.OpenTAKServer().Name && feed == taktest.Split // they are sent again
+	if connections != 1 || len(server.Faults()) > 0 && !lostPings {
+		t.Errorf("%d connections, faults %v", connections, server.Faults())
+	}
+}
+
+// mixed is a window of events of the smallest, the usual and the largest size.
+func mixed(window, n int) (events [][]byte, uids []string) {
+	n = min(n, tak.BarrierWindow)
+	for i := range n {
+		uid := fmt.Sprintf("w%d-%d", window, i)
+		events = append(events, taktest.Sized(uid, []int{0, 900, 2000}[(window+i)%3]))
+		uids = append(uids, uid)
+	}
+	return events, uids
+}
+
+// open makes a dialer for the URLs and opens a link.
+func open(t *testing.T, opts tak.DialerOptions, urls ...string) tak.Link {
+	t.Helper()
+	link, err := newDialer(t, opts, urls...).Dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+func newDialer(t *testing.T, opts tak.DialerOptions, urls ...string) *tak.Dialer {
+	t.Helper()
+	endpoints, err := tak.ParseEndpoints(strings.Join(urls, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Endpoints = endpoints
+	dialer, err := tak.NewDialer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dialer
+}
+
+// clientFiles writes what a client of the authority needs.
+func clientFiles(t testing.TB, authority *taktest.Authority) tak.TLSOptions {
+	t.Helper()
+	client := authority.Issue(t, "detection-api")
+	return tak.TLSOptions{
+		CAFile:   write(t, "ca.pem", taktest.CertificatePEM(authority.Certificate)),
+		CertFile: write(t, "client.pem", taktest.CertificatePEM(client.Leaf)),
+		KeyFile:  write(t, "client.key", taktest.KeyPEM(t, client.PrivateKey)),
+	}
+}
+
+func write(t testing.TB, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// bad is a client that does one thing wrong: it makes writes of events.
+type bad struct {
+	name   string
+	noHi   bool
+	writes func(events []string) []string
+}
+
+func TestConformanceControls(t *testing.T) {
+	declared := bad{name: "an XML declaration before each event, in one write", writes: func(events []string) []string {
+		return []string{"<?xml version='1.0'?>" + strings.Join(events, "<?xml version='1.0'?>")}
+	}}
+	lines := bad{name: "a newline and an XML declaration between events", writes: func(events []string) []string {
+		return []string{strings.Join(events, "\n<?xml version='1.0'?>")}
+	}}
+	split := bad{name: "a batch that is cut within an event", writes: func(events []string) []string {
+		all := strings.Join(events, "")
+		return []string{all[:len(all)/2+100], all[len(all)/2+100:]}
+	}}
+	large := bad{name: "an event of 2100 bytes", writes: func(events []string) []string {
+		return append([]string{string(taktest.Sized("large", 2100))}, events...)
+	}}
+	many := bad{name: "200 events without waiting", writes: func(events []string) []string {
+		for i := range 200 {
+			events = append(events, string(taktest.Sized(fmt.Sprintf("m%d", i), 0)))
+		}
+		return events
+	}}
+	mute := bad{name: "no hello", noHi: true, writes: func(events []string) []string { return events }}
+	doctype := bad{name: "a DOCTYPE", writes: func(events []string) []string {
+		return []string{"<!DOCTYPE event>" + strings.Join(events, "<!DOCTYPE event>")}
+	}}
+	unclosed := bad{name: "an attribute without quotes", writes: func(events []string) []string {
+		return append([]string{strings.Replace(events[0], `uid="0"`, `uid=0`, 1)}, events[1:]...)
+	}}
+	original := retimed("times as the Python original writes them", "2006-01-02T15:04:05.000000+00:00Z", time.UTC)
+	western := retimed("times in another zone", "2006-01-02T15:04:05.000-07:00", time.FixedZone("", -5*3600))
+	coarse := retimed("whole seconds without Z", "2006-01-02T15:04:05-07:00", time.FixedZone("", 3600))
+	for name, clients := range map[string][]bad{
+		"ATAK":          {original, western},
+		"TAK Server":    {doctype, original, coarse},
+		"goatak":        {large, many, original, unclosed},
+		"FreeTAKServer": {mute, declared},
+		"OpenTAKServer": {lines, split},
+		"taky":          {western, original, unclosed},
+	} {
+		i := slices.IndexFunc(taktest.Imitations(), func(i taktest.Imitation) bool { return i.Name == name })
+		imitation := taktest.Imitations()[i]
+		t.Run(imitation.Name, func(t *testing.T) {
+			good := bad{name: "one write for each event", writes: func(events []string) []string { return events }}
+			if missing := misbehave(t, imitation, good); len(missing) > 0 {
+				t.Errorf("%s: %v are missing", good.name, missing)
+			}
+			for _, client := range clients {
+				if missing := misbehave(t, imitation, client); len(missing) == 0 {
+					t.Errorf("%s: nothing was lost", client.name)
+				}
+			}
+		})
+	}
+}
+
+// retimed writes the times in another layout and zone.
+func retimed(name, layout string, zone *time.Location) bad {
+	return bad{name: name, writes: func(events []string) []string {
+		var all []string
+		for _, event := range events {
+			for _, attribute := range []string{"time", "start", "stale"} {
+				before, rest, _ := strings.Cut(event, " "+attribute+`="`)
+				text, after, _ := strings.Cut(rest, `"`)
+				at, _ := time.Parse(taktest.Millis, text) // one of taktest's own
+				event = before + " " + attribute + `="` + at.In(zone).Format(layout) + `"` + after
+			}
+			all = append(all, event)
+		}
+		return all
+	}}
+}
+
+// misbehave sends ten events as the client does, each write after the one before was read, and returns which are missing.
+func misbehave(t *testing.T, imitation taktest.Imitation, client bad) []string {
+	t.Helper()
+	server := imitation.Listen(t, taktest.Whole, nil)
+	conn, err := net.Dial("tcp", server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, conn)
+	sent := 0
+	send := func(text string) {
+		if _, err := io.WriteString(conn, text); err != nil {
+			return // it has hung up
+		}
+		sent += len(text)
+		server.Await(t, "its bytes", func() bool {
+			read, _ := server.Bytes()
+			return read >= sent || strings.Contains(strings.Join(server.Faults(), ""), "hangs up")
+		})
+	}
+	if !client.noHi {
+		send(string(taktest.Hello()))
+	}
+	var events, uids []string
+	for i := range 10 {
+		events, uids = append(events, string(taktest.Sized(fmt.Sprint(i), 0))), append(uids, fmt.Sprint(i))
+	}
+	for _, text := range client.writes(events) {
+		send(text)
+	}
+	conn.Close()
+	if client.name == "200 events without waiting" {
+		for i := range 200 {
+			uids = append(uids, fmt.Sprintf("m%d", i))
+		}
+	}
+	return server.Missing(uids)
+}
+
+// TestLimitedPongs has TAK Server's limiter on, which lets one ping in five seconds pass, with ATAK's constants: the client
+// waits and does not give up the connection.
+func TestLimitedPongs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := taktest.TAKServer(5 * time.Second).New(taktest.Whole)
+		opts := options(piped(func(c net.Conn) { server.Serve(c) }), func(o *tak.Options) {
+			o.Hello, o.Ping, o.IsPong = taktest.Hello, taktest.Ping, taktest.IsPong
+		})
+		conn := dial(t, opts)
+		defer conn.Close()
+		var uids []string
+		for w := range 5 {
+			events, names := mixed(w, tak.BarrierWindow)
+			uids = append(uids, names...)
+			began := time.Now()
+			if err := conn.Send(t.Context(), events); err != nil || !slices.Equal(server.Taken(), uids) {
+				t.Fatalf("window %d: %v; missing %v", w, err, server.Missing(uids))
+			}
+			if took := time.Since(began); took > 2*tak.DefaultPingEvery { // twice because the first window's may be dropped twice
+				t.Errorf("window %d took %v", w, took)
+			}
+		}
+	})
+}
+
+// records counts what is written to a connection.
+type records struct {
+	net.Conn
+	sizes *[]int
+}
+
+func (r records) Write(p []byte) (int, error) {
+	*r.sizes = append(*r.sizes, len(p))
+	return r.Conn.Write(p)
+}
+
+// TestOneRecordForEachEvent holds that not even the first event of a TLS connection is cut, which is what crypto/tls does
+// with its first records unless told not to; that is the positive control.
+func TestOneRecordForEachEvent(t *testing.T) {
+	authority := taktest.NewAuthority(t, "test authority")
+	for _, dynamic := range []bool{false, true} {
+		server := taktest.Taky().Listen(t, taktest.Whole, authority.Server(t))
+		opts := conforming()
+		opts.Addr, opts.Hello, opts.Ping = server.Addr, nil, nil
+		opts.TLS = &tls.Config{
+			RootCAs: authority.Pool(), Certificates: []tls.Certificate{authority.Issue(t, "detection-api")}, ServerName: "localhost",
+			DynamicRecordSizingDisabled: !dynamic,
+		}
+		var sizes []int
+		opts.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return records{conn, &sizes}, err
+		}
+		conn := dial(t, opts)
+		sizes = nil // those of the handshake
+		var events [][]byte
+		for i := range 10 {
+			events = append(events, taktest.Sized(fmt.Sprint(i), 2000))
+		}
+		if err := conn.Send(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+		if whole := len(sizes) == len(events); whole == dynamic {
+			t.Errorf("dynamic %v: %d events in writes of %v bytes", dynamic, len(events), sizes)
+		}
+		conn.Close()
+	}
+}
