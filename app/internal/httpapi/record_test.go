@@ -50,6 +50,20 @@ func (f *fakeRecord) add(detections ...detection.Detection) {
 	f.grown = make(chan struct{})
 }
 
+// cut removes the oldest entries.
+func (f *fakeRecord) cut(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.entries = f.entries[n:]
+}
+
+// asked is how often Follow was called.
+func (f *fakeRecord) asked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.follows
+}
+
 // fail makes every call fail, or none with nil.
 func (f *fakeRecord) fail(err error) {
 	f.mu.Lock()

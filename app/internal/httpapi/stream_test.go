@@ -151,7 +151,7 @@ func TestStreamOverGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, record := recordOf(10)
 		first := g.listen(streamPath)
-		record.entries = record.entries[9:]
+		record.cut(9)
 		l := g.listen(streamPath + "?since=3")
 		record.add(numbered(11))
 		synctest.Wait()
@@ -208,7 +208,7 @@ func TestStreamsShareOneFollower(t *testing.T) {
 				}
 				l.hangUp()
 			}
-			count = record.follows
+			count = record.asked()
 		})
 		return count
 	}
