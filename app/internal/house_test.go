@@ -27,9 +27,10 @@ var house = map[string][]string{
 	"storeapi":    {"detection", "groupcommit", "geo", "sqlite"}, // sqlite in tests only: see TestSiblings
 	"httpapi":     {"detection", "geo"},
 	"relay":       {"detection", "geo"},
+	"track":       {"detection", "geo"},
 	"pictures":    {"detection"},
 	"backup":      {"detection", "geo", "sqlite", "storeapi"}, // above the adapters, as server is
-	"server":      {"backup", "cot", "detection", "geo", "httpapi", "pictures", "relay", "sqlite", "storeapi", "tak", "token"},
+	"server":      {"backup", "cot", "detection", "geo", "httpapi", "pictures", "relay", "sqlite", "storeapi", "tak", "token", "track"},
 }
 
 // TestHouse holds every import against the table: geo <- detection <- adapters <- backup <- server <- cmd.
@@ -53,7 +54,7 @@ func TestHouse(t *testing.T) {
 
 // TestSiblings holds that no adapter imports another one outside its tests.
 func TestSiblings(t *testing.T) {
-	adapters := []string{"cot", "tak", "sqlite", "storeapi", "httpapi", "relay", "pictures"}
+	adapters := []string{"cot", "tak", "sqlite", "storeapi", "httpapi", "relay", "track", "pictures"}
 	for path, imports := range importsBelow(t, ".") {
 		pkg, _, _ := strings.Cut(path, "/")
 		if strings.HasSuffix(path, "_test.go") || !slices.Contains(adapters, pkg) {

@@ -53,9 +53,9 @@ func serveHasty(addr, dir string) error {
 	ring := token.Alone(key)
 	handler := httpapi.New(httpapi.Options{
 		Logger: logger, Registerer: registry, Gatherer: registry, Now: time.Now,
-		Authenticate: func(bearer string) (string, error) {
+		Authenticate: func(bearer string) (httpapi.Identity, error) {
 			identity, err := ring.Verify(bearer, time.Now())
-			return identity.Subject, err
+			return httpapi.Identity{Subject: identity.Subject, Roles: []httpapi.Role{httpapi.Ingest}}, err
 		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},

@@ -3,16 +3,15 @@ package cot
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"math"
+	"slices"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/detection-api/detection-api/app/internal/geo"
 )
 
-// Bounds in bytes as written, that is after escaping. All of them together leave more than 900 bytes for the remarks.
+// Bounds in bytes as written, that is after escaping. All of them together leave more than 800 bytes for the remarks.
 const (
 	maxCallsignClass = 48
 	maxCameraUID     = 64
@@ -20,130 +19,128 @@ const (
 )
 
 // appendDetails writes every detail but the remarks. The element names and attributes follow ATAK's takcot schemas.
-func appendDetails(b []byte, d detection.Detection) []byte {
+func (p *Profile) appendDetails(b []byte, d *detection.Detection, s sighting) []byte {
 	b = append(b, `<contact callsign="`...)
-	b = appendText(b, orUnknown(d.ObjectClass), maxCallsignClass)
+	b = appendName(b, d.ObjectClass, maxCallsignClass)
 	b = append(b, ' ')
-	b = append(b, d.ID[max(0, len(d.ID)-6):]...) // the end: a version 7 UUID begins with the time
+	b = append(b, s.id[max(0, len(s.id)-6):]...) // the end: an id begins with the time
 	b = append(b, `"/><precisionlocation geopointsrc="CALC" altsrc="`...)
-	if knownHeight(d.Fix) {
-		b = append(b, "CALC"...)
-	} else {
-		b = append(b, "???"...)
-	}
+	b = append(b, heightSource(s.fix)...)
 	b = append(b, `"/>`...)
 	if d.CameraID != "" {
 		b = append(b, `<link uid="`...)
-		b = append(b, CameraUID(d.CameraID)...)
-		b = append(b, `" type="b-m-p-s-p-loc" relation="p-p"/>`...)
+		b = appendCameraUID(b, d.CameraID)
+		b = append(b, `" type="`+cameraType+relationLink...)
 	}
-	b = appendEllipse(b, d.Fix.Ellipse)
-	return appendColor(b, d.Fix)
+	b = appendEllipse(b, s.fix.Ellipse)
+	b = appendMotion(b, s.motion)
+	argb := p.colour(s.class, s.fix)
+	b = append(b, `<color argb="`...)
+	b = append(b, argb...)
+	b = append(b, `"/>`...)
+	return appendIcon(b, s.class, argb)
+}
+
+// heightSources are the words for a height model that ATAK knows.
+var heightSources = []string{"DTED0", "DTED1", "DTED2", "DTED3", "SRTM1", "LIDAR"}
+
+// heightSource returns the altsrc of a fix: the height model, CALC (computed) or ??? (unknown).
+func heightSource(fix *detection.Fix) string {
+	switch {
+	case !knownHeight(fix):
+		return "???"
+	case slices.Contains(heightSources, fix.HeightSource):
+		return fix.HeightSource
+	}
+	return "CALC"
 }
 
 // CameraUID is the uid under which a camera is known on the map: the id itself after a prefix, or, where the id has
 // characters that an XML name token has not or is long, what is left of it with a digest that keeps cameras apart.
-func CameraUID(cameraID string) string {
-	const prefix = UIDPrefix + "camera."
-	safe := make([]byte, 0, maxCameraUID)
+func CameraUID(cameraID string) string { return string(appendCameraUID(nil, cameraID)) }
+
+func appendCameraUID(b []byte, cameraID string) []byte {
+	b = append(b, UIDPrefix+"camera."...)
+	from := len(b)
+	same := len(cameraID) <= maxCameraUID
 	for i := 0; i < len(cameraID) && i < maxCameraUID; i++ {
 		c := cameraID[i]
 		if !tokenByte(c) {
-			c = '_'
+			c, same = '_', false
 		}
-		safe = append(safe, c)
+		b = append(b, c)
 	}
-	if string(safe) == cameraID {
-		return prefix + cameraID
+	if same {
+		return b
 	}
 	digest := sha256.Sum256([]byte(cameraID))
-	return prefix + string(safe[:min(len(safe), maxCameraUID-17)]) + "-" + hex.EncodeToString(digest[:8])
+	b = append(b[:from+min(len(b)-from, maxCameraUID-17)], '-')
+	return hex.AppendEncode(b, digest[:8])
 }
 
 // appendEllipse draws the 90 % error ellipse. ATAK's ShapeDetailHandler halves major and minor: they are full axes. The
 // angle is a whole number there.
 func appendEllipse(b []byte, e detection.Ellipse) []byte {
-	if !drawable(e.MajorMetres) || !drawable(e.MinorMetres) || math.IsNaN(e.BearingDeg) || math.IsInf(e.BearingDeg, 0) {
+	if !drawable(e.MajorMetres) || !drawable(e.MinorMetres) || !finite(e.BearingDeg) {
 		return b
 	}
-	angle := math.Mod(math.Mod(math.Round(e.BearingDeg), 360)+360, 360)
 	b = append(b, `<shape><ellipse major="`...)
 	b = appendDecimal(b, e.MajorMetres, 2)
 	b = append(b, `" minor="`...)
 	b = appendDecimal(b, e.MinorMetres, 2)
 	b = append(b, `" angle="`...)
-	b = strconv.AppendInt(b, int64(angle), 10)
+	b = strconv.AppendInt(b, int64(compass(math.Round(e.BearingDeg))), 10)
 	return append(b, `"/></shape>`...)
 }
 
 func drawable(axisMetres float64) bool { return axisMetres >= 0.01 && axisMetres < unknownMetres }
 
-// Colours as CoT has them: a signed 32-bit 0xAARRGGBB.
-const (
-	argbGreen  = "-16711936" // 0xff00ff00
-	argbYellow = "-256"      // 0xffffff00
-	argbRed    = "-65536"    // 0xffff0000
-	argbWhite  = "-1"
-)
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// appendColor marks how far the position can be trusted; a flag that is not known is white.
-func appendColor(b []byte, fix detection.Fix) []byte {
-	argb := argbWhite
-	switch fix.Flag {
-	case geo.Green:
-		argb = argbGreen
-	case geo.Yellow:
-		argb = argbYellow
-	case geo.Red:
-		argb = argbRed
+// compass returns an angle in degrees as one in [0, 360).
+func compass(deg float64) float64 {
+	deg = math.Mod(math.Mod(deg, 360)+360, 360) // the outer one for what rounds up to 360
+	return deg
+}
+
+// maxSpeed is far above what an object that a camera follows moves at; more is a mistake.
+const maxSpeed = 3000 // m/s
+
+// appendMotion writes speed and course where both are known; a receiver needs both.
+func appendMotion(b []byte, m *detection.Motion) []byte {
+	if m == nil || !(m.SpeedMetresPerSecond >= 0 && m.SpeedMetresPerSecond <= maxSpeed) || !finite(m.CourseDeg) {
+		return b
 	}
-	b = append(b, `<color argb="`...)
-	b = append(b, argb...)
+	b = append(b, `<track course="`...)
+	b = appendAngle(b, m.CourseDeg)
+	b = append(b, `" speed="`...)
+	b = appendDecimal(b, m.SpeedMetresPerSecond, 2)
 	return append(b, `"/>`...)
 }
 
-// appendRemarks writes what a person should read, in the room that is left, the most important first.
-func (e Encoder) appendRemarks(b []byte, d detection.Detection, now time.Time) []byte {
-	const open, end = "<remarks>", "</remarks>"
-	room := MaxEventBytes - len(b) - len(open) - len(end) - len(detailEnd)
-	if room <= 0 {
+// appendAngle writes a finite angle with one decimal, below 360 also after rounding.
+func appendAngle(b []byte, deg float64) []byte {
+	return appendDecimal(b, compass(math.Round(compass(deg)*10)/10), 1)
+}
+
+// appendIcon names the icon: a path of the class's own, or the one that takcot's Marker schemas have for the type.
+func appendIcon(b []byte, c *class, argb string) []byte {
+	spot := c.icon == iconAuto && c.kind == spotType
+	if c.icon == iconNone || c.icon == iconAuto && !spot && !strings.HasPrefix(c.kind, "a-") {
 		return b
 	}
-	b = append(b, open...)
-	b = appendText(b, e.remarks(d, now), room)
-	return append(b, end...)
-}
-
-func (e Encoder) remarks(d detection.Detection, now time.Time) string {
-	text := make([]byte, 0, 256)
-	late := now.Sub(d.ReceivedAt)
-	if !d.ReceivedAt.IsZero() && late >= positive(e.LateAfter, DefaultLateAfter) {
-		text = fmt.Appendf(text, "delayed %d s; ", int64(late/time.Second))
+	b = append(b, `<usericon iconsetpath="`...)
+	switch {
+	case spot:
+		b = append(b, "COT_MAPPING_SPOTMAP/"+spotType+"/"...)
+		b = append(b, argb...)
+	case c.icon == iconAuto:
+		b = append(b, "COT_MAPPING_2525B/"...)
+		b = append(b, c.kind[:len("a-u")]...)
+		b = append(b, '/')
+		b = append(b, c.kind...)
+	default:
+		b = append(b, c.icon...)
 	}
-	text = append(text, clip(orUnknown(d.ObjectClass))...)
-	if c := d.AIConfidence; c >= 0 && c <= 1 {
-		text = strconv.AppendFloat(append(text, "; AI confidence "...), c, 'f', 2, 64)
-	}
-	if ce := errorMetres(d.Fix.CE90Metres); ce < unknownMetres {
-		text = append(strconv.AppendFloat(append(text, "; CE90 "...), ce, 'f', 1, 64), " m"...)
-	}
-	text = append(text, " ("...)
-	text = append(text, clip(orUnknown(string(d.Fix.Flag)))...)
-	text = append(text, ')')
-	if d.CameraID != "" {
-		text = append(text, "; camera "...)
-		text = append(text, clip(d.CameraID)...)
-	}
-	if d.Source != "" {
-		text = append(text, "; source "...)
-		text = append(text, clip(d.Source)...)
-	}
-	return string(text)
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
+	return append(b, `"/>`...)
 }

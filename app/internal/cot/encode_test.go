@@ -2,12 +2,10 @@ package cot_test
 
 import (
 	"bytes"
-	"encoding/xml"
 	"flag"
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,102 +38,19 @@ func sample() detection.Detection {
 	}
 }
 
-// event is what a receiver reads, by the standard library's parser and not by this package.
-type event struct {
-	XMLName xml.Name `xml:"event"`
-	UID     string   `xml:"uid,attr"`
-	Type    string   `xml:"type,attr"`
-	How     string   `xml:"how,attr"`
-	Time    string   `xml:"time,attr"`
-	Start   string   `xml:"start,attr"`
-	Stale   string   `xml:"stale,attr"`
-	Point   struct {
-		Lat string `xml:"lat,attr"`
-		Lon string `xml:"lon,attr"`
-		HAE string `xml:"hae,attr"`
-		CE  string `xml:"ce,attr"`
-		LE  string `xml:"le,attr"`
-	} `xml:"point"`
-	Detail *struct {
-		Contact struct {
-			Callsign string `xml:"callsign,attr"`
-			Endpoint string `xml:"endpoint,attr"`
-		} `xml:"contact"`
-		Remarks  string `xml:"remarks"`
-		Location struct {
-			Altitude string `xml:"altsrc,attr"`
-		} `xml:"precisionlocation"`
-		Link struct {
-			UID string `xml:"uid,attr"`
-		} `xml:"link"`
-		Ellipse *struct {
-			Major string `xml:"major,attr"`
-			Minor string `xml:"minor,attr"`
-			Angle string `xml:"angle,attr"`
-		} `xml:"shape>ellipse"`
-		Color struct {
-			ARGB string `xml:"argb,attr"`
-		} `xml:"color"`
-	} `xml:"detail"`
-}
-
-func parse(t testing.TB, b []byte) event {
-	t.Helper()
-	var e event
-	if err := xml.Unmarshal(b, &e); err != nil {
-		t.Fatalf("not well-formed: %v\n%s", err, b)
-	}
-	return e
-}
-
 func encode(t testing.TB, d detection.Detection) []byte {
 	t.Helper()
-	b, err := cot.Encoder{}.Encode(d, now)
+	return encodeWith(t, cot.Encoder{}, d)
+}
+
+func encodeWith(t testing.TB, encoder cot.Encoder, d detection.Detection) []byte {
+	t.Helper()
+	b, err := encoder.Encode(d, now)
 	if err != nil {
 		t.Fatalf("Encode: %v", err)
 	}
 	checkProfile(t, b)
 	return b
-}
-
-// checkProfile holds one event against the wire profile of the package comment.
-func checkProfile(t testing.TB, b []byte) {
-	t.Helper()
-	if problem := profileProblem(b); problem != "" {
-		t.Fatalf("%s in %q", problem, b)
-	}
-}
-
-func profileProblem(b []byte) string {
-	switch {
-	case len(b) > cot.MaxEventBytes:
-		return "too long: " + strconv.Itoa(len(b))
-	case !bytes.HasPrefix(b, []byte("<event ")) || !bytes.HasSuffix(b, []byte("</detail></event>")):
-		return "does not begin with <event or end with </detail></event>"
-	case bytes.Count(b, []byte("</event>")) != 1:
-		return "has more than one </event>"
-	}
-	for _, c := range b {
-		if c < 0x20 || c > 0x7e {
-			return "has the byte " + strconv.Itoa(int(c))
-		}
-	}
-	return ""
-}
-
-func TestProfileProblemSeesEachProblem(t *testing.T) {
-	good := string(encode(t, sample()))
-	for name, bad := range map[string]string{
-		"declaration": `<?xml version="1.0"?>` + good,
-		"newline":     good + "\n",
-		"not ASCII":   strings.Replace(good, "cam-7", "caméra", 1),
-		"too long":    strings.Replace(good, "cam-7", strings.Repeat("x", 2000), 1),
-		"two events":  good + good,
-	} {
-		if profileProblem([]byte(bad)) == "" {
-			t.Errorf("%s: not noticed", name)
-		}
-	}
 }
 
 func TestEncodeGolden(t *testing.T) {
@@ -151,6 +66,10 @@ func TestEncodeGolden(t *testing.T) {
 		"vehicle":   encode(t, sample()),
 		"no-height": encode(t, noHeight),
 		"late":      encode(t, late),
+		"track":     encode(t, tracked()),
+		"retract":   encode(t, retraction(tracked())),
+		"camera":    cameraEvent(t, cot.Encoder{}, filmed()),
+		"sar":       encodeWith(t, cot.Encoder{Profile: cot.SearchAndRescue()}, late),
 		"hello":     cot.Hello("detection-api.pod-0", "detection-api", now),
 		"ping":      cot.Ping("detection-api.pod-0", now),
 	} {
@@ -170,23 +89,6 @@ func TestEncodeGolden(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		})
-	}
-}
-
-func TestEncodeTypes(t *testing.T) {
-	for class, want := range map[string]string{
-		"vehicle": "a-u-G-E-V", "Vehicle": "a-u-G-E-V", " VEHICLE ": "a-u-G-E-V",
-		"armed_vehicle": "a-u-G-E-V-A", "Armed Vehicle": "a-u-G-E-V-A", "armed-vehicle": "a-u-G-E-V-A",
-		"person": "a-u-G-U-C-I", "aircraft": "a-u-A", "drone": "a-u-A-M-F-Q", "vessel": "a-u-S", "fire": "b-l-f",
-		"unknown": "a-u-G", "": "a-u-G", "hostile": "a-u-G", "a-h-G": "a-u-G", "a-u-A": "a-u-G",
-		strings.Repeat("vehicle", 1000): "a-u-G",
-	} {
-		d := sample()
-		d.ObjectClass = class
-		got := parse(t, encode(t, d))
-		if got.Type != want || got.How != "m-i" {
-			t.Errorf("class %.20q: type %q how %q, want %q m-i", class, got.Type, got.How, want)
-		}
 	}
 }
 
@@ -233,6 +135,26 @@ func TestEncodeDelay(t *testing.T) {
 	}
 }
 
+// TestEncodeOldImage holds that a late report is told apart from a late delivery.
+func TestEncodeOldImage(t *testing.T) {
+	for _, test := range []struct {
+		old, late time.Duration
+		want      string
+	}{
+		{59 * time.Second, 0, "vehicle"},
+		{time.Minute, 0, "image 60 s old when reported; vehicle"},
+		{2 * time.Hour, 732 * time.Second, "delayed 732 s; image 7200 s old when reported; vehicle"},
+		{-time.Hour, -time.Hour, "vehicle"}, // clocks that are fast
+	} {
+		d := sample()
+		d.ReceivedAt = now.Add(-test.late)
+		d.SeenAt = d.ReceivedAt.Add(-test.old)
+		if got := parse(t, encode(t, d)).Detail.Remarks; !strings.HasPrefix(got, test.want) {
+			t.Errorf("%+v: remarks %q, want them to begin with %q", test, got, test.want)
+		}
+	}
+}
+
 func TestEncodePoint(t *testing.T) {
 	metres := func(v float64) *float64 { return &v }
 	tests := []struct {
@@ -265,17 +187,6 @@ func TestEncodePoint(t *testing.T) {
 	}
 }
 
-func TestEncodeColour(t *testing.T) {
-	for flag, want := range map[geo.Flag]uint32{geo.Green: 0xff00ff00, geo.Yellow: 0xffffff00, geo.Red: 0xffff0000, "": 0xffffffff} {
-		d := sample()
-		d.Fix.Flag = flag
-		got := parse(t, encode(t, d)).Detail.Color.ARGB
-		if got != strconv.Itoa(int(int32(want))) {
-			t.Errorf("%q: argb %s, want %d", flag, got, int32(want))
-		}
-	}
-}
-
 func TestEncodeEllipse(t *testing.T) {
 	for name, test := range map[string]struct {
 		in   detection.Ellipse
@@ -301,43 +212,18 @@ func TestEncodeEllipse(t *testing.T) {
 
 func TestEncodeRefuses(t *testing.T) {
 	for field, change := range map[string]func(*detection.Detection){
-		"detection_id": func(d *detection.Detection) { d.ID = `a"b` },
-		"fix.lat":      func(d *detection.Detection) { d.Fix.LatDeg = math.NaN() },
-		"fix.lon":      func(d *detection.Detection) { d.Fix.LonDeg = 180.1 },
-		"timestamp":    func(d *detection.Detection) { d.SeenAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"detection_id: must be 1 to 64": func(d *detection.Detection) { d.ID = strings.Repeat("x", 65) },
+		"fix.lat: must be":              func(d *detection.Detection) { d.Fix.LatDeg = -90.00000001 },
+		"detection_id":                  func(d *detection.Detection) { d.ID = `a"b` },
+		"fix.lat":                       func(d *detection.Detection) { d.Fix.LatDeg = math.NaN() },
+		"fix.lon":                       func(d *detection.Detection) { d.Fix.LonDeg = 180.1 },
+		"timestamp":                     func(d *detection.Detection) { d.SeenAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
 		d := sample()
 		change(&d)
 		_, err := cot.Encoder{}.Encode(d, now)
 		if detection.CodeOf(err) != detection.CodeInvalidField || !strings.HasPrefix(err.Error(), field) {
 			t.Errorf("%s: got %v", field, err)
-		}
-	}
-}
-
-func TestCameraUID(t *testing.T) {
-	seen := map[string]string{}
-	for _, id := range []string{"cam-7", "cam 7", "cam/7", "cäm-7", strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 66)} {
-		uid := cot.CameraUID(id)
-		if other, taken := seen[uid]; taken {
-			t.Errorf("%q and %q share %q", id, other, uid)
-		}
-		seen[uid] = id
-		if len(uid) > len("detection-api.camera.")+64 {
-			t.Errorf("%q is long", uid)
-		}
-	}
-	if got := cot.CameraUID("cam-7"); got != "detection-api.camera.cam-7" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func BenchmarkEncode(b *testing.B) {
-	d := sample()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := (cot.Encoder{}).Encode(d, now); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package cot_test
 
 import (
-	"math"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +25,7 @@ var hostile = []struct{ name, in, want string }{
 	{"bidirectional override", "a\u202eb\u2066c\u200fd", "abcd"},
 	{"long", strings.Repeat("x", 100_000), strings.Repeat("x", 45) + "..."},
 	{"long and wide", strings.Repeat("\U0001f6a8", 25_000), strings.Repeat("\U0001f6a8", 5) + "..."},
-	{"long and dropped", strings.Repeat("\u202e", 30_000), ""},
+	{"long and dropped", strings.Repeat("\u202e", 30_000), "unknown"},
 }
 
 func TestHostileText(t *testing.T) {
@@ -37,7 +35,11 @@ func TestHostileText(t *testing.T) {
 			d.ObjectClass, d.Source, d.CameraID, d.ReportedBy = test.in, test.in, test.in, test.in
 			d.Fix.Flag = geo.Flag(test.in)
 			d.ReceivedAt = now.Add(-732 * time.Second)
-			e := parse(t, encode(t, d))
+			b := encode(t, d)
+			e := parse(t, b)
+			if strings.Contains(string(b), "'") {
+				t.Errorf("an apostrophe in %s", b)
+			}
 			if want := test.want + " 7890ab"; e.Detail.Contact.Callsign != want {
 				t.Errorf("callsign %q, want %q", e.Detail.Contact.Callsign, want)
 			}
@@ -47,47 +49,54 @@ func TestHostileText(t *testing.T) {
 			if e.UID != "detection-api."+d.ID || e.Type != "a-u-G" {
 				t.Errorf("uid %q type %q", e.UID, e.Type)
 			}
+			d.Reason = test.in
+			if r := parse(t, encode(t, retraction(d))); r.Detail.Link.UID != e.UID {
+				t.Errorf("link %+v", r.Detail.Link)
+			}
+			d.Datum, d.Sensor = detection.HAE, filmed().Sensor
+			if d.CameraID != "" {
+				cameraEvent(t, cot.Encoder{}, d)
+			}
 			checkProfile(t, cot.Hello(test.in, test.in, now))
 			checkProfile(t, cot.Ping(test.in, now))
 		})
 	}
 }
 
-func FuzzEncode(f *testing.F) {
+// TestHostileIDs holds that what would have to be changed to stand in a uid is refused: it would no longer be unique.
+func TestHostileIDs(t *testing.T) {
 	for _, test := range hostile {
-		f.Add("0195650f-6c1a-7d3e-8f00-1234567890ab", test.in, test.in, test.in, "GREEN", 33.8, -84.5, 288.0, 12.0, 4.0, 30.0, 45.0, 0.9, int64(1))
-	}
-	f.Add("x", "", "", "", "", math.NaN(), math.Inf(1), -1e300, 5e-324, math.Copysign(0, -1), 1e20, -1e300, 2.0, int64(math.MaxInt64))
-	f.Fuzz(func(t *testing.T, id, class, source, camera, flag string, lat, lon, hae, ce, le, axis, bearing, confidence float64, late int64) {
-		d := detection.Detection{
-			ID: id, ReceivedAt: now.Add(-time.Duration(late)), SeenAt: now.Add(-time.Duration(late)),
-			ObjectClass: class, AIConfidence: confidence, Source: source, CameraID: camera,
-			Fix: detection.Fix{
-				LatDeg: lat, LonDeg: lon, HAEMetres: &hae, CE90Metres: ce, LE90Metres: le, Flag: geo.Flag(flag),
-				Ellipse: detection.Ellipse{MajorMetres: axis, MinorMetres: axis / 2, BearingDeg: bearing},
-			},
-		}
-		b, err := cot.Encoder{}.Encode(d, now)
-		if err != nil {
-			if detection.CodeOf(err) != detection.CodeInvalidField {
-				t.Fatalf("untyped: %v", err)
+		for field, change := range map[string]func(*detection.Detection){
+			"detection_id":   func(d *detection.Detection) { d.ID = test.in + "/" },
+			"track.track_id": func(d *detection.Detection) { d.Track = &detection.Track{ID: test.in + "/"} },
+			"retracts":       func(d *detection.Detection) { d.Retracts = test.in + "/" },
+		} {
+			d := sample()
+			change(&d)
+			_, err := cot.Encoder{}.Encode(d, now)
+			if detection.CodeOf(err) != detection.CodeInvalidField || !strings.HasPrefix(err.Error(), field) {
+				t.Errorf("%s, %s: got %v", test.name, field, err)
 			}
-			return
 		}
-		checkProfile(t, b)
-		e := parse(t, b)
-		if e.UID != "detection-api."+id || e.Detail == nil {
-			t.Fatalf("uid %q, detail %v", e.UID, e.Detail)
-		}
-		near(t, e.Point.Lat, lat)
-		near(t, e.Point.Lon, lon)
-	})
+	}
 }
 
-func near(t *testing.T, text string, want float64) {
-	t.Helper()
-	got, err := strconv.ParseFloat(text, 64)
-	if err != nil || strings.ContainsAny(text, "eEnN") || math.Abs(got-want) > 1e-8 {
-		t.Fatalf("%q, want %v (%v)", text, want, err)
+// TestTheLongestEvent holds that an event whose every part is as long as it can be still has room for its remarks.
+func TestTheLongestEvent(t *testing.T) {
+	p := profile(t, `{"allow_hostile": true, "classes": {"x": {"type": "a-u-G`+strings.Repeat("-X", 21)+`", "how": "m-i-i-i-i-i-i-i", "icon": "`+strings.Repeat("i", 128)+`"}}}`)
+	d := tracked()
+	d.ObjectClass, d.CameraID = "x"+strings.Repeat(" ", 63), strings.Repeat("c", 100)
+	d.Track.ID, d.Track.Detections = strings.Repeat("t", 64), 1
+	d.Track.Fix.LatDeg, d.Track.Fix.LonDeg, *d.Track.Fix.HAEMetres = -89.123456789, -179.123456789, -9999998.123
+	d.Track.Fix.CE90Metres, d.Track.Fix.LE90Metres = 9999998.123, 9999998.123
+	d.Track.Fix.Ellipse = detection.Ellipse{MajorMetres: 9999998.12, MinorMetres: 9999998.12, BearingDeg: 123}
+	d.Track.Motion = &detection.Motion{SpeedMetresPerSecond: 2999.99, CourseDeg: 359.9}
+	b := encodeWith(t, cot.Encoder{Profile: p}, d)
+	e := parse(t, b)
+	if len(e.How) != 15 || len(e.Type) != 47 || len(e.Detail.Icon.Path) != 128 {
+		t.Fatalf("not the longest: %s", b)
+	}
+	if room := cot.MaxEventBytes - (len(b) - len(e.Detail.Remarks)); room < 800 {
+		t.Errorf("%d bytes are left for the remarks", room)
 	}
 }

@@ -25,10 +25,11 @@ const (
 // position; it says so with unknown errors at 0, 0.
 func Hello(uid, callsign string, now time.Time) []byte {
 	b := make([]byte, 0, 768)
-	b = appendHead(b, head{uid: attribute(uid), kind: "a-f-G-E-S", how: "h-g-i-g-o", time: now, start: now, stale: now.Add(helloStale)})
+	b = appendName(append(b, headStart...), uid, maxNameSize)
+	b = appendHead(b, "a-f-G-E-S", "h-g-i-g-o", times{time: now, start: now, stale: now.Add(helloStale)})
 	b = append(b, noPosition...)
 	b = append(b, `<detail><contact callsign="`...)
-	b = appendText(b, callsign, maxNameSize)
+	b = appendName(b, callsign, maxNameSize)
 	b = append(b, `" endpoint="*:-1:stcp"/><takv device="server" platform="detection-api" os="linux" version="1"/>`...)
 	return append(b, detailEnd...)
 }
@@ -36,7 +37,9 @@ func Hello(uid, callsign string, now time.Time) []byte {
 // Ping returns the event that TAK servers answer with a pong. uid is that of Hello.
 func Ping(uid string, now time.Time) []byte {
 	b := make([]byte, 0, 512)
-	b = appendHead(b, head{uid: attribute(uid) + pingSuffix, kind: pingType, how: "m-g", time: now, start: now, stale: now.Add(pingStale)})
+	b = appendName(append(b, headStart...), uid, maxNameSize)
+	b = append(b, pingSuffix...)
+	b = appendHead(b, pingType, "m-g", times{time: now, start: now, stale: now.Add(pingStale)})
 	b = append(b, noPosition...)
 	return append(b, "<detail>"+detailEnd...)
 }
@@ -74,5 +77,3 @@ func rootElement(event []byte) (xml.StartElement, bool) {
 		}
 	}
 }
-
-func attribute(s string) string { return string(appendText(nil, s, maxNameSize)) }

@@ -7,9 +7,12 @@ import (
 
 const ellipsis = "..."
 
-// appendText appends s as ASCII character data that is also safe in a quoted attribute, in at most limit bytes. What does
-// not fit is cut between characters and replaced by "...".
+// appendText appends s as ASCII character data that is also safe in a quoted attribute, in at most limit bytes, which
+// must be 3 or more. What does not fit is cut between characters and replaced by "...".
 func appendText(b []byte, s string, limit int) []byte {
+	if len(s) <= limit && plain(s) {
+		return append(b, s...)
+	}
 	from, fits := len(b), len(b)
 	for _, r := range s { // invalid UTF-8 comes out as U+FFFD
 		r = printable(r)
@@ -18,8 +21,6 @@ func appendText(b []byte, s string, limit int) []byte {
 		}
 		b = appendRune(b, r)
 		switch size := len(b) - from; {
-		case size > limit && limit < len(ellipsis):
-			return b[:from]
 		case size > limit:
 			return append(b[:fits], ellipsis...)
 		case size <= limit-len(ellipsis):
@@ -29,10 +30,31 @@ func appendText(b []byte, s string, limit int) []byte {
 	return b
 }
 
+// plain tells whether s can be written as it is, which most text can.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || markup(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func markup(c byte) bool { return c == '<' || c == '>' || c == '&' || c == '"' || c == '\'' }
+
+// appendName is appendText for what must not be empty.
+func appendName(b []byte, s string, limit int) []byte {
+	from := len(b)
+	if b = appendText(b, s, limit); len(b) == from {
+		return append(b, "unknown"...)
+	}
+	return b
+}
+
 // appendRune writes markup characters and everything beyond ASCII as numeric character references.
 func appendRune(b []byte, r rune) []byte {
 	switch {
-	case r == '<' || r == '>' || r == '&' || r == '"' || r == '\'' || r >= utf8.RuneSelf:
+	case r >= utf8.RuneSelf || markup(byte(r)):
 		b = append(b, "&#"...)
 		b = strconv.AppendInt(b, int64(r), 10)
 		return append(b, ';')
@@ -56,14 +78,14 @@ func printable(r rune) rune {
 	return r
 }
 
-// clip bounds one user-given field of the remarks, so that one long field does not displace all that follow.
-func clip(s string) string {
+// appendClipped bounds one user-given field of the remarks, so that one long field does not displace all that follow.
+func appendClipped(b []byte, s string) []byte {
 	if len(s) <= maxRemarkField {
-		return s
+		return append(b, s...)
 	}
 	cut := maxRemarkField
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
-	return s[:cut] + ellipsis
+	return append(append(b, s[:cut]...), ellipsis...)
 }

@@ -58,6 +58,9 @@ type Fix struct {
 	MSLMetres *float64 `json:"msl_m,omitempty"`
 	// ErrorMethod says how the error was estimated: "linear" or "sampled" (see geo.Method); empty in records of before.
 	ErrorMethod string `json:"error_method,omitempty"`
+	// HeightSource names the height model that HAEMetres was read from, as CoT's altsrc does: DTED0 to DTED3, SRTM1, LIDAR.
+	// Empty: it was computed from what the client stated.
+	HeightSource string `json:"height_source,omitempty"`
 }
 
 // Ellipse is the horizontal 90 % error ellipse: full axes in metres, bearing of the major axis clockwise from true north.
@@ -82,9 +85,16 @@ type Track struct {
 	ID          string    `json:"track_id"` // the id of its first detection
 	Detections  int       `json:"detections"`
 	FirstSeenAt time.Time `json:"first_seen_at"`
-	Fix         Fix       `json:"fix"` // fused; that of the detection itself while there is one
+	Fix         Fix       `json:"fix"`              // fused; that of the detection itself while there is one
+	Motion      *Motion   `json:"motion,omitempty"` // nil: not known, or the tracker does not estimate it
 	// State is what the tracker needs to go on from here on another pod; nobody else reads it.
 	State []float64 `json:"state,omitempty"`
+}
+
+// Motion is how an object moves over the ground.
+type Motion struct {
+	SpeedMetresPerSecond float64 `json:"speed_mps"`
+	CourseDeg            float64 `json:"course_deg"` // clockwise from true north
 }
 
 // Outcome is how the delivery of a detection to TAK ended.
@@ -94,6 +104,7 @@ type Outcome string
 const (
 	Delivered    Outcome = "delivered"   // TAK read it
 	DeadLettered Outcome = "dead_letter" // it cannot be encoded or is refused; an operator decides
+	Superseded   Outcome = "superseded"  // a newer sighting of the same track is sent in its place
 )
 
 // Delivery is one confirmed outcome, reported to the store.

@@ -112,7 +112,7 @@ type ground struct {
 // intersectTerrain returns the hit and the ground there.
 func intersectTerrain(frame Frame, ray r3.Vec, terrain Terrain) (Hit, ground, error) {
 	direction := frame.rotateToECEF(ray)
-	m := march{terrain: terrain, origin: frame.origin, direction: direction}
+	m := march{terrain: terrain, origin: frame.origin, direction: direction, near: anchorAt(frame.origin)}
 	slant, patch, err := m.run()
 	if err != nil {
 		return Hit{}, ground{}, err
@@ -132,7 +132,9 @@ func intersectTerrain(frame Frame, ray r3.Vec, terrain Terrain) (Hit, ground, er
 
 // slopeAt returns the ground of a patch at a point.
 func slopeAt(point LatLonHAE, patch Patch) ground {
-	at := pathAt(point.ECEF(), r3.Vec{})
+	ecef := point.ECEF()
+	here := anchorAt(ecef)
+	at := here.path(ecef, r3.Vec{})
 	northPerDeg, eastPerDeg := patch.Bilinear.slope(at.latDeg, at.lonDeg)
 	frame := FrameAt(point)
 	slope := r3.Add(r3.Scale(eastPerDeg*at.degPerMetreEast, frame.east), r3.Scale(northPerDeg*at.degPerMetreNorth, frame.north))

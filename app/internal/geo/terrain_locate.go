@@ -84,7 +84,7 @@ func (w *view) moves(hit Hit, normalECEF r3.Vec, sigmas deviations) (moves [inpu
 // staysLinear marches to the four ends of the axes of the 90 % ellipse: with the most likely deviations that to first order
 // lead there, the rays must meet the ground within a quarter of the CE90 of them.
 func (w *view) staysLinear(fix *Fix, moves *[inputCount]r3.Vec, terrain Terrain, sigmas deviations) bool {
-	at, columns := FrameAt(fix.Point), w.jacobian(fix.SlantRangeMetres)
+	to, columns := w.target(fix, terrain), w.jacobian(fix.SlantRangeMetres)
 	sin, cos := math.Sincos(radians(fix.Ellipse.MajorAzimuthDeg))
 	reach := [...]float64{fix.Ellipse.SigmaMajorMetres, fix.Ellipse.SigmaMinorMetres}
 	for i, axis := range [...]r3.Vec{{X: sin, Y: cos}, {X: cos, Y: -sin}} {
@@ -101,7 +101,7 @@ func (w *view) staysLinear(fix *Fix, moves *[inputCount]r3.Vec, terrain Terrain,
 				likeliest[k] *= sign
 			}
 			want := r3.Scale(sign*rayleigh90*reach[i], axis)
-			got := w.displaced(at, &columns, fix.Hit, terrain, &likeliest)
+			got := w.displaced(&columns, fix.Hit, &to, &likeliest)
 			if !(math.Hypot(got.X-want.X, got.Y-want.Y) <= fix.CE90Metres/4) {
 				return false
 			}
@@ -116,7 +116,7 @@ func (w *view) sampledOnTerrain(fix *Fix, terrain Terrain, sigmas deviations) er
 	var offsets [2 * latticePoints]r3.Vec
 	var squares, climbs [2 * latticePoints]float64
 	s := w.spread(fix.Hit, &sigmas)
-	at, lowered, left := FrameAt(fix.Point), 0.0, 0.0
+	to, lowered, left := w.target(fix, terrain), 0.0, 0.0
 	// The points know by how much the camera is off over the ground, which is an error of both. Of a given sum the ground has
 	// this share, and what is left is independent of it.
 	if both := math.Hypot(sigmas[inputUp], sigmas[inputGround]); both > 0 {
@@ -124,7 +124,7 @@ func (w *view) sampledOnTerrain(fix *Fix, terrain Terrain, sigmas deviations) er
 	}
 	for i := range offsets {
 		m, part := s.move(&standardNormals[i/2]), 1-2*float64(i%2)
-		offsets[i] = w.landing(&s, &m, part, at, terrain)
+		offsets[i] = w.landing(&s, &m, part, &to)
 		squares[i] = offsets[i].X*offsets[i].X + offsets[i].Y*offsets[i].Y
 		climbs[i] = math.Abs(offsets[i].Z - lowered*part*m.heightMetres)
 	}
@@ -150,33 +150,45 @@ func (w *view) sampledOnTerrain(fix *Fix, terrain Terrain, sigmas deviations) er
 
 // landing is spread.place on a height model: where the ray meets the ground after a part of a move, east, north and up of
 // the fix.
-func (w *view) landing(s *spread, m *move, part float64, at Frame, terrain Terrain) r3.Vec {
+func (w *view) landing(s *spread, m *move, part float64, to *target) r3.Vec {
 	tilt := r3.Scale(part, m.tilt)
 	ray := r3.Add(s.ray, r3.Scale(1+r3.Norm2(tilt)*(1./3), tilt))
 	sin, cos := math.Sincos(part * m.headingRad)
 	ray = r3.Vec{X: ray.X*cos + ray.Y*sin, Y: ray.Y*cos - ray.X*sin, Z: ray.Z}
 	from := r3.Scale(part, r3.Vec{X: m.eastMetres, Y: m.northMetres, Z: m.heightMetres})
-	return w.landed(from, ray, 0, at, terrain)
+	return w.landed(from, ray, 0, to)
 }
 
-// landed returns where a ray from beside the camera meets the ground, which is higher than the model says, in a frame.
-func (w *view) landed(from, ray r3.Vec, liftMetres float64, at Frame, terrain Terrain) r3.Vec {
+// target is what a camera that is a little off looks at.
+type target struct {
+	frame   Frame // at the fix
+	terrain Terrain
+	near    anchor
+}
+
+func (w *view) target(fix *Fix, terrain Terrain) target {
+	return target{frame: FrameAt(fix.Point), terrain: terrain, near: anchorAt(w.frame.origin)}
+}
+
+// landed returns where a ray from beside the camera meets the ground, which is higher than the model says, east, north and up
+// of the fix.
+func (w *view) landed(from, ray r3.Vec, liftMetres float64, to *target) r3.Vec {
 	m := march{
-		terrain: terrain, liftMetres: liftMetres,
+		terrain: to.terrain, liftMetres: liftMetres, near: to.near,
 		origin: w.frame.ECEF(from), direction: r3.Unit(w.frame.rotateToECEF(ray)),
 	}
 	slant, _, err := m.run()
 	if err != nil {
 		return r3.Vec{X: math.Inf(1), Z: math.Inf(1)}
 	}
-	return at.ENU(r3.Add(m.origin, r3.Scale(slant, m.direction)))
+	return to.frame.ENU(r3.Add(m.origin, r3.Scale(slant, m.direction)))
 }
 
 // displaced returns where the ray meets the ground when the inputs deviate.
-func (w *view) displaced(at Frame, columns *[inputGround]r3.Vec, hit Hit, terrain Terrain, d *deviations) r3.Vec {
+func (w *view) displaced(columns *[inputGround]r3.Vec, hit Hit, to *target, d *deviations) r3.Vec {
 	end := r3.Scale(hit.SlantRangeMetres, w.ray)
 	for k := inputHeading; k < inputGround; k++ {
 		end = r3.Add(end, r3.Scale(d[k], columns[k]))
 	}
-	return w.landed(r3.Vec{X: d[inputEast], Y: d[inputNorth], Z: d[inputUp]}, end, d[inputGround], at, terrain)
+	return w.landed(r3.Vec{X: d[inputEast], Y: d[inputNorth], Z: d[inputUp]}, end, d[inputGround], to)
 }

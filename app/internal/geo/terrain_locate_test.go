@@ -156,7 +156,7 @@ func differences(t *testing.T, r *relief, camera Camera, hit Hit, sigmas deviati
 		a := c.axes()
 		ray := r3.Add(a.forward, r3.Add(r3.Scale(dev[inputU]/c.FxPx, a.right), r3.Scale(dev[inputV]/c.FyPx, a.down)))
 		m := march{
-			terrain: r, liftMetres: dev[inputGround], direction: frame.rotateToECEF(r3.Unit(ray)),
+			terrain: r, liftMetres: dev[inputGround], near: anchorAt(frame.origin), direction: frame.rotateToECEF(r3.Unit(ray)),
 			origin: frame.ECEF(r3.Vec{X: dev[inputEast], Y: dev[inputNorth], Z: dev[inputUp]}),
 		}
 		slant, _, err := m.run()
@@ -213,7 +213,7 @@ func terrainCoverage(t *testing.T, r *relief, truth Camera, method Method, count
 	within, level, other := 0, 0, 0
 	for range count {
 		real := march{
-			terrain: r, liftMetres: r.sigma * noise.NormFloat64(),
+			terrain: r, liftMetres: r.sigma * noise.NormFloat64(), near: anchorAt(frame.origin),
 			origin: truth.Position.ECEF(), direction: frame.rotateToECEF(truth.axes().forward),
 		}
 		slant, _, err := real.run()
@@ -270,5 +270,24 @@ func BenchmarkLocateOnTerrain(b *testing.B) {
 			}
 			b.ReportMetric(terrainSink.SlantRangeMetres, "m/slant")
 		})
+	}
+}
+
+// TestAnchorAndOneIteration hold the shortcuts of the march against what they stand for.
+func TestAnchorAndOneIteration(t *testing.T) {
+	noise := rand.New(rand.NewPCG(5, 5))
+	for range 20000 {
+		start := LatLonHAE{LatDeg: 180*noise.Float64() - 90, LonDeg: 360*noise.Float64() - 180}
+		p := LatLonHAE{LatDeg: start.LatDeg + noise.NormFloat64(), LonDeg: start.LonDeg + 3*noise.NormFloat64(), HAEMetres: min(100e3, 30e3*noise.ExpFloat64()-400)}
+		p.LatDeg = max(-90, min(90, p.LatDeg))
+		a := anchorAt(start.ECEF())
+		got, want := a.path(p.ECEF(), r3.Vec{X: 1}), LatLonHAEFromECEF(p.ECEF())
+		east := math.Remainder(got.lonDeg-want.LonDeg, 360) * math.Cos(radians(p.LatDeg))
+		if math.Abs(got.latDeg-want.LatDeg) > 1e-8 || math.Abs(east) > 1e-8 || math.Abs(got.haeMetres-want.HAEMetres) > 1e-4 {
+			t.Fatalf("from %+v: %+v, want %+v", start, got, want)
+		}
+		if !(got.lonDeg >= -180 && got.lonDeg < 180) {
+			t.Fatalf("longitude %v is not in [-180, 180)", got.lonDeg)
+		}
 	}
 }

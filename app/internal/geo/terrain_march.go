@@ -11,12 +11,39 @@ type march struct {
 	terrain           Terrain
 	origin, direction r3.Vec  // ECEF
 	liftMetres        float64 // added to the height of all known ground
+	near              anchor
+}
+
+// anchor is a meridian and a parallel near which latitudes and longitudes are taken without trigonometry.
+type anchor struct {
+	latDeg, sinLat, cosLat float64
+	lonDeg, sinLon, cosLon float64
+}
+
+// anchorAt returns the anchor at an ECEF point.
+func anchorAt(v r3.Vec) anchor {
+	var a anchor
+	a.sinLat, a.cosLat, _ = geodetic(v)
+	a.sinLon, a.cosLon = unit2(v.Y, v.X)
+	a.latDeg, a.lonDeg = degrees(math.Atan2(a.sinLat, a.cosLat)), degrees(math.Atan2(a.sinLon, a.cosLon))
+	return a
+}
+
+// angleDeg returns an angle from its sine and cosine, given a near one. Within 0.1 radians the series of the arcsine is good
+// to 1e-12 radians.
+func angleDeg(sin, cos, nearDeg, nearSin, nearCos float64) float64 {
+	x := sin*nearCos - cos*nearSin
+	x2 := x * x
+	if !(x2 < 0.01) || cos*nearCos+sin*nearSin < 0 {
+		return degrees(math.Atan2(sin, cos))
+	}
+	return nearDeg + degrees(x*(1+x2*(1./6+x2*(3./40+x2*(15./336+x2*105./3456)))))
 }
 
 const (
 	// leastStepMetres keeps rounding at the edge of a patch from stopping the march. A patch holds that far beyond its edge.
 	leastStepMetres = 0.02
-	// surfaceStepMetres is the longest step over a Surface. Over it a path leaves its expansion in pathAt by 6 mm,
+	// surfaceStepMetres is the longest step over a Surface. Over it a path leaves its expansion in path by 6 mm,
 	// times the tangent of the latitude.
 	surfaceStepMetres = 200
 	// boundedLeaveMetres is how far a path may leave its expansion over a Bounded patch. At half of ClearanceMetres above
@@ -31,7 +58,7 @@ const (
 // bounded from above, steps are as long as the bound allows.
 func (m *march) run() (slantMetres float64, patch Patch, err error) {
 	for slantMetres <= MaxSlantRangeMetres {
-		at := pathAt(r3.Add(m.origin, r3.Scale(slantMetres, m.direction)), m.direction)
+		at := m.near.path(r3.Add(m.origin, r3.Scale(slantMetres, m.direction)), m.direction)
 		at.haeMetres -= m.liftMetres
 		if at.climb >= 0 && at.haeMetres > HighestGroundHAEMetres {
 			return 0, Patch{}, ErrNoGroundIntersection
@@ -57,7 +84,7 @@ func (m *march) run() (slantMetres float64, patch Patch, err error) {
 		}
 		slantMetres += max(exit, 0) + leastStepMetres
 	}
-	if at := pathAt(r3.Add(m.origin, r3.Scale(slantMetres, m.direction)), m.direction); at.climb >= 0 {
+	if at := m.near.path(r3.Add(m.origin, r3.Scale(slantMetres, m.direction)), m.direction); at.climb >= 0 {
 		return 0, Patch{}, ErrNoGroundIntersection
 	}
 	return 0, Patch{}, ErrTooShallow
@@ -85,9 +112,9 @@ type path struct {
 	tanLat                            float64
 }
 
-// pathAt expands the line from an ECEF point into a direction of length 1.
-func pathAt(from, direction r3.Vec) path {
-	sinLat, cosLat, hae := geodetic(from)
+// path expands the line from an ECEF point into a direction of length 1.
+func (a *anchor) path(from, direction r3.Vec) path {
+	sinLat, cosLat, hae := geodeticOnce(from)
 	sinLon, cosLon := unit2(from.Y, from.X)
 	// Radii of curvature: in the prime vertical and in the meridian (Torge, Geodesy, section 4.1).
 	w2 := 1 - ecc2*sinLat*sinLat
@@ -96,7 +123,8 @@ func pathAt(from, direction r3.Vec) path {
 	cosLat = max(cosLat, 1e-12) // at a pole, where all longitudes are one
 	outward := direction.X*cosLon + direction.Y*sinLon
 	p := path{
-		latDeg: degrees(math.Atan2(sinLat, cosLat)), lonDeg: wrapLonDeg(degrees(math.Atan2(sinLon, cosLon))), haeMetres: hae,
+		latDeg: angleDeg(sinLat, cosLat, a.latDeg, a.sinLat, a.cosLat), haeMetres: hae,
+		lonDeg:           wrapLonDeg(angleDeg(sinLon, cosLon, a.lonDeg, a.sinLon, a.cosLon)),
 		degPerMetreNorth: degrees(1 / (meridian + hae)), degPerMetreEast: degrees(1 / ((primeVertical + hae) * cosLat)),
 		climb: outward*cosLat + direction.Z*sinLat, tanLat: math.Abs(sinLat) / cosLat,
 	}
@@ -104,6 +132,17 @@ func pathAt(from, direction r3.Vec) path {
 	p.eastDeg = p.degPerMetreEast * (direction.Y*cosLon - direction.X*sinLon)
 	p.bend = max(0, 1-p.climb*p.climb) / (2 * (primeVertical + hae))
 	return p
+}
+
+// geodeticOnce is geodetic with one iteration, which up to 100 km high is good to a millimetre.
+func geodeticOnce(v r3.Vec) (sinLat, cosLat, haeMetres float64) {
+	p := math.Sqrt(v.X*v.X + v.Y*v.Y)
+	sin, cos := unit2(v.Z, p*(1-flattening))
+	sinLat, cosLat = unit2(
+		v.Z+ecc2Prime*semiMinorMetres*sin*sin*sin,
+		p-ecc2*semiMajorMetres*cos*cos*cos)
+	haeMetres = p*cosLat + v.Z*sinLat - semiMajorMetres*math.Sqrt(1-ecc2*sinLat*sinLat)
+	return sinLat, cosLat, haeMetres
 }
 
 // exitMetres returns how far the path stays within a patch.
@@ -155,6 +194,9 @@ func (p *path) above(b *Bilinear) [3]float64 {
 func firstZero(a [3]float64, end float64) (x float64, ok bool) {
 	if a[0] <= 0 {
 		return 0, true
+	}
+	if a[0]+min(0, a[1]*end)+min(0, a[2]*end*end) > 0 {
+		return 0, false
 	}
 	discriminant := a[1]*a[1] - 4*a[0]*a[2]
 	if !(discriminant >= 0) {

@@ -33,27 +33,26 @@ func (a *admission) full() bool {
 	return a.isFull()
 }
 
-// enter reserves a place, which leave gives back, or reports that there is none.
-func (a *admission) enter() bool {
+// enter reserves a place for each of n detections, which leave gives back, or reports that there is none. Those of a batch
+// are let in together when there is room for one: they are committed in one group, and a large batch would never find room
+// for all of it beside others.
+func (a *admission) enter(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.isFull() {
 		return false
 	}
 	a.measure(0)
-	a.inProgress++
+	a.inProgress += n
 	return true
 }
 
-func (a *admission) leave(committed bool) {
+// leave gives the places of n detections back, of which so many were committed.
+func (a *admission) leave(n, committed int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if committed {
-		a.measure(1)
-	} else {
-		a.measure(0)
-	}
-	a.inProgress--
+	a.measure(committed)
+	a.inProgress -= n
 }
 
 // measure notes commits, and that it was busy until now if anything was in progress.

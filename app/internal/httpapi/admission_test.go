@@ -60,18 +60,18 @@ func TestAdmissionFollowsTheRate(t *testing.T) {
 		t.Errorf("cold: %d, want the floor", limit)
 	}
 	for range 500 { // 100 a second for 10 s, of which it is busy for half
-		if !a.enter() {
+		if !a.enter(1) {
 			t.Fatal("refused one at a time")
 		}
 		now = now.Add(10 * time.Millisecond)
-		a.leave(true)
+		a.leave(1, 1)
 		now = now.Add(10 * time.Millisecond)
 	}
 	if limit, in := a.state(); limit < 48 || limit > 52 || in != 0 {
 		t.Errorf("at 100 a second: limit %d, in progress %d; want about 50 and 0", limit, in)
 	}
 	entered := 0
-	for a.enter() {
+	for a.enter(1) {
 		entered++
 	}
 	if limit, in := a.state(); entered != limit || in != limit || !a.full() {
@@ -82,7 +82,7 @@ func TestAdmissionFollowsTheRate(t *testing.T) {
 		t.Errorf("while the store hangs: %d, want an eighth of the floor", limit)
 	}
 	for range entered {
-		a.leave(false)
+		a.leave(1, 0)
 	}
 	now = now.Add(time.Minute)
 	if limit, _ := a.state(); limit != 10 {
@@ -90,7 +90,7 @@ func TestAdmissionFollowsTheRate(t *testing.T) {
 	}
 	a.targetWait = 0
 	for range 1000 {
-		if !a.enter() {
+		if !a.enter(1) {
 			t.Fatal("refused without a limit")
 		}
 	}
@@ -105,11 +105,11 @@ func TestTheLimitGrows(t *testing.T) {
 	now := at(0).time()
 	a := &admission{targetWait: 500 * time.Millisecond, floor: 8, now: func() time.Time { return now }}
 	for range 30 * time.Second / sync {
-		for a.enter() { // more come than there is room for
+		for a.enter(1) { // more come than there is room for
 		}
 		now = now.Add(sync)
 		for range min(group, a.inProgress) {
-			a.leave(true)
+			a.leave(1, 1)
 		}
 	}
 	if limit, _ := a.state(); limit < 6000 || limit > 6800 {
@@ -125,7 +125,7 @@ func TestCamerasInStep(t *testing.T) {
 	a := &admission{targetWait: 500 * time.Millisecond, floor: 300, now: func() time.Time { return now }}
 	for second := range 20 {
 		entered := 0
-		for entered < cameras && a.enter() {
+		for entered < cameras && a.enter(1) {
 			entered++
 		}
 		if entered < cameras && second > 0 { // at the very first it is not known yet what the store can do
@@ -133,7 +133,7 @@ func TestCamerasInStep(t *testing.T) {
 		}
 		for range entered {
 			now = now.Add(time.Second / perSecond)
-			a.leave(true)
+			a.leave(1, 1)
 		}
 		now = at(second + 1).time()
 	}

@@ -8,11 +8,17 @@ import (
 	"sync/atomic"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/labstack/echo/v4"
 )
 
-// firstReadBytes is what a body of unknown length gets to begin with. A report without a picture has about 700 bytes.
-const firstReadBytes = 4 << 10
+const (
+	// firstReadBytes is what a body of unknown length counts for to begin with. A report without a picture has about 700 bytes.
+	firstReadBytes = 4 << 10
+	// maxReportHeldBytes is what one report counts for at most: a picture is hashed as it comes, and what is read at a time and
+	// the report without the picture have no more (see detection.ReadInput).
+	maxReportHeldBytes = 128 << 10
+	// maxBatchHeldBytes is what a batch counts for at most: the reports, which are about as large as their text.
+	maxBatchHeldBytes = 4 << 20
+)
 
 // errBusy refuses a body for which there is no room beside the others in flight.
 var errBusy = &detection.Error{Code: detection.CodeOverloaded, Message: "too many request bodies at one time; try again shortly"}
@@ -55,10 +61,26 @@ func (l *lease) end() {
 	l.bytes = 0
 }
 
-// readBody returns the body, or refuses it: by its Content-Length before a byte is read, and by what comes otherwise.
-func (a *api) readBody(c echo.Context, held *lease) ([]byte, error) {
-	r := c.Request()
-	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && encoding != "identity" {
+// body is the body of a request as it comes in. What was read counts as in flight, up to a bound.
+type body struct {
+	io.Reader
+	held       *lease
+	boundBytes int64
+	readBytes  int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.readBytes += int64(n)
+	if more := min(b.readBytes, b.boundBytes) - b.held.bytes; more > 0 && !b.held.grow(more) {
+		return 0, errBusy
+	}
+	return n, err
+}
+
+// openBody returns the body to be read, or refuses it by its Content-Length before a byte is read.
+func (a *api) openBody(x *exchange, r *http.Request, held *lease, boundBytes int64) (*body, error) {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "Content-Encoding is not supported; send plain JSON"}
 	}
 	if r.ContentLength > a.MaxBodyBytes {
@@ -66,41 +88,26 @@ func (a *api) readBody(c echo.Context, held *lease) ([]byte, error) {
 	}
 	size := int64(firstReadBytes)
 	if r.ContentLength >= 0 {
-		size = r.ContentLength + 1 // one more, so that the end is seen without growing
+		size = r.ContentLength
 	}
-	body, err := readAll(http.MaxBytesReader(c.Response().Writer, r.Body, a.MaxBodyBytes), size, held)
-	var limit *http.MaxBytesError
-	switch {
-	case err == nil, errors.Is(err, errBusy):
-		return body, err
-	case errors.As(err, &limit):
-		return nil, a.tooLarge()
-	}
-	return nil, &detection.Error{Code: detection.CodeMalformed, Message: "the body ended before it was complete", Err: err}
-}
-
-// readAll reads to the end into a buffer of size bytes that doubles as needed, all of it held by the lease.
-func readAll(r io.Reader, size int64, held *lease) ([]byte, error) {
-	if !held.grow(size) {
+	if !held.grow(min(size, boundBytes)) {
 		return nil, errBusy
 	}
-	body := make([]byte, 0, size)
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		if err == io.EOF {
-			return body, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(body) == cap(body) {
-			if !held.grow(int64(cap(body))) {
-				return nil, errBusy
-			}
-			body = append(make([]byte, 0, 2*cap(body)), body...)
-		}
+	limited := http.MaxBytesReader(x.ResponseWriter, r.Body, a.MaxBodyBytes)
+	return &body{Reader: limited, held: held, boundBytes: boundBytes}, nil
+}
+
+// bodyError says what was wrong with reading a body. An *detection.Error is what was wrong with what it says.
+func (a *api) bodyError(err error) error {
+	var refusal *detection.Error
+	var limit *http.MaxBytesError
+	switch {
+	case err == nil, errors.As(err, &refusal):
+		return err
+	case errors.As(err, &limit):
+		return a.tooLarge()
 	}
+	return &detection.Error{Code: detection.CodeMalformed, Message: "the body ended before it was complete", Err: err}
 }
 
 func (a *api) tooLarge() error {

@@ -32,7 +32,11 @@ func TestPostAnswersXML(t *testing.T) {
 
 func TestPostAnswersJSON(t *testing.T) {
 	g := newRig()
-	w := g.post(strings.Replace(goodBody, `{`, `{"zoom":2,`, 1), "Accept", "application/json")
+	g.Ingestor = fakeIngestor{func(_ context.Context, in detection.Input, by string) (detection.Accepted, error) {
+		d := detectionOf(in, by)
+		return detection.Accepted{Detection: d, Event: []byte(goodEvent), Durability: detection.InStore, Warnings: []string{"odd"}}, nil
+	}}
+	w := g.post(goodBody, "Accept", "application/json")
 	if w.Code != http.StatusCreated || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("X-Detection-ID") != goodID {
 		t.Fatalf("got %d %v", w.Code, w.Header())
 	}
@@ -168,16 +172,17 @@ func TestMethods(t *testing.T) {
 		{http.MethodHead, item, 200, ""},
 		{http.MethodHead, "/health", 200, ""},
 		{http.MethodHead, "/metrics", 200, ""},
-		{http.MethodGet, detectionsPath, 405, "OPTIONS, POST"},
-		{http.MethodHead, detectionsPath, 405, "OPTIONS, POST"},
-		{http.MethodPut, detectionsPath, 405, "OPTIONS, POST"},
-		{"BREW", detectionsPath, 405, "OPTIONS, POST"},
-		{http.MethodOptions, detectionsPath, 204, "OPTIONS, POST"},
-		{http.MethodPost, item, 405, "OPTIONS, GET, HEAD"},
-		{http.MethodDelete, item, 405, "OPTIONS, GET, HEAD"},
+		{http.MethodHead, detectionsPath, 200, ""},
+		{http.MethodPut, detectionsPath, 405, "OPTIONS, GET, HEAD, POST"},
+		{"BREW", detectionsPath, 405, "OPTIONS, GET, HEAD, POST"},
+		{http.MethodOptions, detectionsPath, 204, "OPTIONS, GET, HEAD, POST"},
+		{http.MethodPost, item, 405, "OPTIONS, DELETE, GET, HEAD"},
+		{http.MethodGet, detectionsPath + ":batch", 405, "OPTIONS, POST"},
+		{http.MethodGet, detectionsPath + ":other", 404, ""},
+		{http.MethodPost, detectionsPath + "Xbatch", 404, ""},
 		{http.MethodPost, "/health", 405, "OPTIONS, GET, HEAD"},
 		{http.MethodGet, "/", 404, ""},
-		{http.MethodGet, "/api/v1", 404, ""},
+		{http.MethodGet, "/api/v1/nothing", 404, ""},
 		{http.MethodPost, "/api/v1/detections/", 404, ""},
 		{http.MethodGet, item + "/x", 404, ""},
 		{http.MethodGet, "/docs", 404, ""},

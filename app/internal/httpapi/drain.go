@@ -3,8 +3,6 @@ package httpapi
 import (
 	"io"
 	"net/http"
-
-	"github.com/labstack/echo/v4"
 )
 
 const (
@@ -17,13 +15,12 @@ const (
 // answerThenDrain writes a refusal at once and only then reads what is still coming of the body. Most clients send all of
 // their body before they look for an answer. If the connection were closed meanwhile, the kernel would answer the rest
 // with a reset, which throws the refusal away: the client would see a broken connection instead of a 401 or 413.
-func answerThenDrain(c echo.Context, write func() error) error {
-	r := c.Request()
+func answerThenDrain(x *exchange, r *http.Request, write func() error) error {
 	// Who asks with Expect waits for the answer before sending. Reading would tell it to go ahead.
 	if r.Header.Get("Expect") != "" || r.ContentLength >= 0 && r.ContentLength <= serverDrainsBytes {
 		return write()
 	}
-	control := http.NewResponseController(c.Response().Writer)
+	control := http.NewResponseController(x.ResponseWriter)
 	if control.EnableFullDuplex() != nil { // no HTTP/1 connection: a stream of HTTP/2 or a test has no such reset
 		return write()
 	}

@@ -7,13 +7,16 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/labstack/echo/v4"
 )
 
-// codeMethod is the one code that only HTTP knows.
-const codeMethod detection.Code = "method_not_allowed"
+// The codes that only HTTP knows.
+const (
+	codeMethod    detection.Code = "method_not_allowed"
+	codeParameter detection.Code = "invalid_parameter" // of the query or a header field; the field names it
+)
 
 // statuses is the one table from codes to status codes. A code that is missing is a fault of ours: 500.
 var statuses = map[detection.Code]int{
@@ -25,8 +28,12 @@ var statuses = map[detection.Code]int{
 	detection.CodeOutsideLens:    http.StatusUnprocessableEntity,
 	detection.CodeNoTerrain:      http.StatusUnprocessableEntity,
 	detection.CodeTooLarge:       http.StatusRequestEntityTooLarge,
+	detection.CodeKeyReused:      http.StatusUnprocessableEntity,
 	detection.CodeUnauthorized:   http.StatusUnauthorized,
+	detection.CodeForbidden:      http.StatusForbidden,
+	detection.CodeNotAcceptable:  http.StatusNotAcceptable,
 	detection.CodeNotFound:       http.StatusNotFound,
+	codeParameter:                http.StatusBadRequest,
 	codeMethod:                   http.StatusMethodNotAllowed,
 	detection.CodeConflict:       http.StatusConflict,
 	detection.CodeUnavailable:    http.StatusServiceUnavailable,
@@ -56,15 +63,6 @@ func refusalOf(err error) *detection.Error {
 	if errors.As(err, &refusal) && refusal.Code != detection.CodeInternal && statuses[refusal.Code] != 0 {
 		return refusal
 	}
-	var routing *echo.HTTPError
-	if errors.As(err, &routing) {
-		switch routing.Code {
-		case http.StatusNotFound:
-			return &detection.Error{Code: detection.CodeNotFound, Message: "there is nothing at this path"}
-		case http.StatusMethodNotAllowed:
-			return &detection.Error{Code: codeMethod, Message: "this path does not support the method; see the Allow header"}
-		}
-	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &detection.Error{Code: detection.CodeUnavailable, Message: "the request could not be completed in time"}
 	}
@@ -72,24 +70,27 @@ func refusalOf(err error) *detection.Error {
 }
 
 // refuse writes the answer to an error.
-func refuse(c echo.Context, x *exchange, refusal *detection.Error) error {
+func refuse(x *exchange, refusal *detection.Error) error {
 	status := statuses[refusal.Code]
 	switch status {
 	case http.StatusServiceUnavailable:
-		setRetryAfter(c, retryUnavailable)
+		setRetryAfter(x, retryUnavailable)
 	case http.StatusInsufficientStorage:
-		setRetryAfter(c, retryFull)
+		setRetryAfter(x, retryFull)
 	case http.StatusTooManyRequests: // no jitter: it is told when its own next token is there
-		seconds := int(math.Ceil(x.retryAfter.Seconds()))
-		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(max(1, seconds)))
+		setSeconds(x, x.retryAfter)
 	}
 	details := map[string]string{"request_id": x.requestID}
 	if refusal.Field != "" {
 		details["field"] = refusal.Field
 	}
-	return writeJSON(c, status, errorBody{Code: refusal.Code, Message: refusal.Message, Details: details})
+	return writeJSON(x, status, errorBody{Code: refusal.Code, Message: refusal.Message, Details: details})
 }
 
-func setRetryAfter(c echo.Context, seconds int) {
-	c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(seconds+rand.IntN(seconds+1)))
+func setRetryAfter(x *exchange, seconds int) {
+	x.Header().Set(headerRetryAfter, strconv.Itoa(seconds+rand.IntN(seconds+1)))
+}
+
+func setSeconds(x *exchange, wait time.Duration) {
+	x.Header().Set(headerRetryAfter, strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 }

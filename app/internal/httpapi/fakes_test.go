@@ -78,11 +78,11 @@ func newRig() *rig {
 		Logger:     slog.New(slog.NewJSONHandler(&g.log, nil)),
 		Registerer: g.registry,
 		Gatherer:   g.registry,
-		Authenticate: func(bearer string) (string, error) {
+		Authenticate: func(bearer string) (Identity, error) {
 			if bearer != goodToken {
-				return "", errTest
+				return Identity{}, errTest
 			}
-			return "drone-7", nil
+			return Identity{Subject: "drone-7", Roles: []Role{Ingest, Read, Operate}}, nil
 		},
 		Ingestor: fakeIngestor{func(_ context.Context, in detection.Input, by string) (detection.Accepted, error) {
 			return detection.Accepted{
@@ -97,7 +97,15 @@ func newRig() *rig {
 			in, err := detection.ParseInput([]byte(goodBody))
 			return detection.Record{Detection: detectionOf(in, "drone-7")}, err
 		}},
-		Encode: func(detection.Detection) ([]byte, error) { return []byte(goodEvent), nil },
+		Batch: fakeBatch{func(ins []detection.Input, by string) []detection.Result {
+			results := make([]detection.Result, len(ins))
+			for i, in := range ins {
+				results[i].Accepted = detection.Accepted{Detection: detectionOf(in, by), Durability: detection.InStore}
+			}
+			return results
+		}},
+		Catalogue: &fakeRecord{},
+		Encode:    func(detection.Detection) ([]byte, error) { return []byte(goodEvent), nil },
 	}
 	return g
 }
@@ -114,9 +122,12 @@ func detectionOf(in detection.Input, by string) detection.Detection {
 	}
 }
 
+// build returns the API, held against its description.
+func (g *rig) build() http.Handler { return inContract.watch(New(g.Options)) }
+
 func (g *rig) serve(r *http.Request) *httptest.ResponseRecorder {
 	if g.handler == nil {
-		g.handler = New(g.Options)
+		g.handler = g.build()
 	}
 	w := httptest.NewRecorder()
 	g.handler.ServeHTTP(w, r)
@@ -167,3 +178,8 @@ func checkRefusal(t *testing.T, w *httptest.ResponseRecorder, status int, code d
 
 // unsized hides the length of a body, so that it goes in chunks.
 type unsized struct{ io.Reader }
+
+// noRegisterer lets one rig build several APIs.
+type noRegisterer struct{ prometheus.Registerer }
+
+func (noRegisterer) MustRegister(...prometheus.Collector) {}

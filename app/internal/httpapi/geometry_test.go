@@ -36,7 +36,7 @@ func FuzzGeometry(f *testing.F) {
 		Encode:  func(detection.Detection, time.Time) ([]byte, error) { return []byte(goodEvent), nil },
 		Journal: fakeJournal{}, Now: time.Now,
 	}
-	handler := New(g.Options)
+	handler := g.build()
 	f.Fuzz(func(t *testing.T, datum string, lat, lon, up, heading, pitch, roll, focal, x, y, ground float64, width, height int) {
 		body, err := json.Marshal(map[string]any{
 			"pixel_x": x, "pixel_y": y, "object_class": "o", "ai_confidence": 1, "source": "s", "camera_id": "c",

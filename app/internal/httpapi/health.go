@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -26,21 +25,19 @@ type Part struct {
 	Detail string `json:"detail,omitempty"` // for people
 }
 
-// routeHealth adds what is for the platform. None of it needs a token or counts against the bytes in flight.
-func (a *api) routeHealth(e *echo.Echo) {
-	read := []string{http.MethodGet, http.MethodHead}
-	e.Match(read, "/health", health)
-	e.Match(read, "/api/v1/health", health)
-	e.Match(read, readyPath, a.ready)
-	e.Match(read, "/metrics", echo.WrapHandler(promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{})))
+// showMetrics is for Prometheus. Like the rest of this file it is for the platform: it needs no token and does not count
+// against the bytes in flight.
+func (a *api) showMetrics(x *exchange, r *http.Request) error {
+	promhttp.HandlerFor(a.Gatherer, promhttp.HandlerOpts{}).ServeHTTP(x, r)
+	return nil
 }
 
 // health says that the process answers, no more: a liveness probe that looks at a dependency restarts pods for its faults.
-func health(c echo.Context) error {
-	return writeJSON(c, http.StatusOK, map[string]string{"status": "ok"})
+func health(x *exchange, _ *http.Request) error {
+	return writeJSON(x, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-func (a *api) ready(c echo.Context) error {
+func (a *api) ready(x *exchange, _ *http.Request) error {
 	readiness := Readiness{Ready: true}
 	if a.Ready != nil {
 		readiness = a.Ready()
@@ -49,5 +46,18 @@ func (a *api) ready(c echo.Context) error {
 	if !readiness.Ready {
 		status = http.StatusServiceUnavailable
 	}
-	return writeJSON(c, status, readiness)
+	return writeJSON(x, status, readiness)
+}
+
+// showTAKStatus tells how the link to TAK is.
+func (a *api) showTAKStatus(x *exchange, r *http.Request) error {
+	if err := queryOf(r).finish(); err != nil {
+		return err
+	}
+	var status any = map[string]string{"state": "off"}
+	if a.TAKStatus != nil {
+		status = a.TAKStatus()
+	}
+	x.Header().Set(headerCacheControl, "no-store")
+	return writeJSON(x, http.StatusOK, status)
 }

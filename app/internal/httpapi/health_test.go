@@ -103,7 +103,7 @@ func TestPanicAfterTheAnswerBegan(t *testing.T) {
 	}()
 	g = newRig()
 	w := &brokenWriter{ResponseRecorder: httptest.NewRecorder()}
-	New(g.Options).ServeHTTP(w, ask(http.MethodPost, detectionsPath, goodBody))
+	g.build().ServeHTTP(w, ask(http.MethodPost, detectionsPath, goodBody))
 	t.Error("the answer looks complete")
 }
 
@@ -114,7 +114,7 @@ func (*brokenWriter) Write([]byte) (int, error) { panic("test") }
 
 // TestServerBoundsConnections holds a connection of the real server without finishing the header.
 func TestServerBoundsConnections(t *testing.T) {
-	server := NewServer(New(newRig().Options), slog.New(slog.DiscardHandler))
+	server := NewServer(newRig().build(), slog.New(slog.DiscardHandler))
 	if server.ReadHeaderTimeout != 5*time.Second || server.ReadTimeout != 15*time.Second || server.WriteTimeout != 30*time.Second ||
 		server.IdleTimeout != 75*time.Second || server.MaxHeaderBytes != 16<<10 || server.ErrorLog == nil {
 		t.Errorf("got %+v", server)
@@ -151,7 +151,7 @@ func TestServerBoundsConnections(t *testing.T) {
 // TestHugeHeader: the server refuses it before any handler runs.
 func TestHugeHeader(t *testing.T) {
 	g := newRig()
-	server := httptest.NewUnstartedServer(New(g.Options))
+	server := httptest.NewUnstartedServer(g.build())
 	server.Config.MaxHeaderBytes = maxHeaderBytes
 	server.Start()
 	defer server.Close()
@@ -178,7 +178,7 @@ func FuzzPost(f *testing.F) {
 	f.Add([]byte(strings.Replace(goodBody, "1920", "1e2", 1)), "")
 	g := newRig()
 	g.Logger = slog.New(slog.DiscardHandler)
-	handler := New(g.Options)
+	handler := g.build()
 	f.Fuzz(func(t *testing.T, body []byte, accept string) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, ask(http.MethodPost, detectionsPath, string(body), "Accept", accept))
@@ -191,6 +191,7 @@ func FuzzPost(f *testing.F) {
 			if !strings.Contains(w.Body.String(), string(detection.CodeMalformed)) {
 				t.Errorf("got %s", w.Body)
 			}
+		case http.StatusRequestEntityTooLarge:
 		case http.StatusUnprocessableEntity:
 			if !strings.Contains(w.Body.String(), `"field":"`) {
 				t.Errorf("no field is named: %s", w.Body)

@@ -72,7 +72,7 @@ func TestLargeBodyOverAConnection(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newRig()
 			g.MaxBodyBytes = tt.limit
-			server := httptest.NewServer(New(g.Options))
+			server := httptest.NewServer(g.build())
 			defer server.Close()
 			conn, err := net.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
@@ -99,7 +99,7 @@ func TestLargeBodyOverAConnection(t *testing.T) {
 // TestExpectedBodyIsNotSent: who asks before sending is refused without a byte of the body.
 func TestExpectedBodyIsNotSent(t *testing.T) {
 	g := newRig()
-	server := httptest.NewServer(New(g.Options))
+	server := httptest.NewServer(g.build())
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -165,9 +165,9 @@ func fillBudget(t *testing.T, length int64) {
 	g.MaxBodyBytes = 1 << 10
 	g.MaxInFlightBytes = held * firstReadBytes
 	if length >= 0 {
-		g.MaxInFlightBytes = held * (length + 1)
+		g.MaxInFlightBytes = held * length
 	}
-	handler := New(g.Options)
+	handler := g.build()
 	open := make(chan struct{})
 	codes := make([]int, held)
 	var waiting sync.WaitGroup
@@ -204,20 +204,26 @@ func fillBudget(t *testing.T, length int64) {
 	}
 }
 
+// TestLeaseGivesBack: what is read counts once, up to the bound, and is given back, whether there was room or not.
 func TestLeaseGivesBack(t *testing.T) {
 	const room = 1 << 20
 	held := &lease{budget: newBudget(room)}
 	for _, tt := range []struct {
-		first, body int
-		want        error
-	}{{1, 300 << 10, nil}, {1 << 10, 300 << 10, nil}, {room, room - 1, nil}, {1, 2 * room, errBusy}, {room + 1, 0, errBusy}} {
-		body, err := readAll(strings.NewReader(strings.Repeat("x", tt.body)), int64(tt.first), held)
-		if err != tt.want || err == nil && len(body) != tt.body {
-			t.Errorf("%d bytes from %d on: got %d bytes, %v, want %v", tt.body, tt.first, len(body), err, tt.want)
+		announced, body, bound int64
+		want                   error
+	}{
+		{0, 300 << 10, room, nil}, {300 << 10, 300 << 10, room, nil}, {room, room, room, nil},
+		{0, room + 1, 2 * room, errBusy}, {0, 4 * room, room, nil}, {0, 4 * room, 1 << 10, nil},
+	} {
+		held.grow(min(tt.announced, tt.bound))
+		b := &body{Reader: strings.NewReader(strings.Repeat("x", int(tt.body))), held: held, boundBytes: tt.bound}
+		n, err := io.Copy(io.Discard, b)
+		if err != tt.want || err == nil && (n != tt.body || held.bytes != min(tt.body, tt.bound)) {
+			t.Errorf("%+v: got %d bytes, holds %d, %v", tt, n, held.bytes, err)
 		}
 		held.end()
 		if free := held.budget.free.Load(); free != room {
-			t.Fatalf("%d bytes from %d on: %d of %d bytes are free afterwards", tt.body, tt.first, free, room)
+			t.Fatalf("%+v: %d of %d bytes are free afterwards", tt, free, room)
 		}
 	}
 }

@@ -21,11 +21,11 @@ var durationBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 
 // newMetrics registers the metrics. Each status and flag starts at 0, so that the first refusal is an increase and a
 // query for one that never happened is not empty.
-func newMetrics(registerer prometheus.Registerer, admission *admission) metrics {
+func newMetrics(registerer prometheus.Registerer, a *api) metrics {
 	m := metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "detection_requests_total",
-			Help: "Detections reported by POST, by the HTTP status of the answer.",
+			Help: "Detections reported by POST, by the HTTP status of the answer; each of a batch for itself.",
 		}, []string{"status"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "detection_request_duration_seconds",
@@ -44,7 +44,7 @@ func newMetrics(registerer prometheus.Registerer, admission *admission) metrics 
 	for _, reason := range reasons {
 		m.refused.WithLabelValues(reason)
 	}
-	for _, status := range []int{http.StatusCreated, http.StatusAccepted} {
+	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusAccepted} {
 		m.requests.WithLabelValues(strconv.Itoa(status))
 	}
 	for code, status := range statuses {
@@ -59,14 +59,17 @@ func newMetrics(registerer prometheus.Registerer, admission *admission) metrics 
 		Name: "detection_admission_limit",
 		Help: "Detections that may be in progress, from the rate of the last seconds; 0 means that there is no limit.",
 	}, func() float64 {
-		limit, _ := admission.state()
+		limit, _ := a.admission.state()
 		return float64(limit)
 	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "detection_in_progress",
 		Help: "Detections that are being located and committed.",
 	}, func() float64 {
-		_, inProgress := admission.state()
+		_, inProgress := a.admission.state()
 		return float64(inProgress)
-	}))
+	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "detection_streams",
+		Help: "Clients that follow the detections by GET /api/v1/stream.",
+	}, func() float64 { return float64(a.streams.Load()) }))
 	return m
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"github.com/detection-api/detection-api/app/internal/detection"
 	"strconv"
 	"strings"
 )
@@ -77,4 +78,48 @@ func parseRange(text string) (name string, quality float64, ok bool) {
 	}
 	name = strings.ToLower(strings.TrimSpace(name))
 	return name, quality, name != ""
+}
+
+// choose returns which of the offers a client with these Accept headers prefers: the first of those that it likes equally,
+// as it is when it says nothing, and "" when it takes none.
+func choose(accept []string, offers ...string) string {
+	best, chosen, said := match{}, "", false
+	matches := make([]match, len(offers))
+	for position, mediaRange := range strings.Split(strings.Join(accept, ","), ",") {
+		name, quality, ok := parseRange(mediaRange)
+		if !ok {
+			continue
+		}
+		said = true
+		for i, offer := range offers {
+			matches[i].meet(match{quality, specificity(name, offer), position})
+		}
+	}
+	if !said {
+		return offers[0]
+	}
+	for i, m := range matches {
+		if m.better(best) {
+			best, chosen = m, offers[i]
+		}
+	}
+	return chosen
+}
+
+// specificity is how closely a media range names a media type, 0 when it does not cover it.
+func specificity(mediaRange, offer string) int {
+	kind, _, _ := strings.Cut(offer, "/")
+	switch mediaRange {
+	case offer:
+		return 3
+	case kind + "/*":
+		return 2
+	case "*/*":
+		return 1
+	}
+	return 0
+}
+
+func notAcceptable(offers ...string) error {
+	return &detection.Error{Code: detection.CodeNotAcceptable, Message: "Accept takes none of " + strings.Join(offers, ", ")}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,52 +10,34 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
-
-	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/detection-api/detection-api/app/internal/geo"
-	"github.com/labstack/echo/v4"
 )
 
-// exchange is what is known of one request for its log line. Empty fields are not logged.
-type exchange struct {
-	started     time.Time
-	requestID   string
-	subject     string
-	detectionID string
-	source      string
-	cameraID    string
-	flag        geo.Flag
-	durability  detection.Durability
-	err         error         // the whole error, for the log only
-	retryAfter  time.Duration // of a subject that was too fast
+// ServeHTTP is the outermost layer: it turns errors and panics into answers, and counts and logs what came of a request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, started: a.Now(), requestID: requestID(r)}
+	header := x.Header()
+	header.Set(headerRequestID, x.requestID)
+	header.Set("X-Content-Type-Options", "nosniff")
+	x.err = guard(a.dispatch, x, r)
+	begun := x.status != 0
+	if x.err != nil && !begun {
+		write := func() error { return refuse(x, refusalOf(x.err)) }
+		if err := answerThenDrain(x, r, write); err != nil {
+			x.err = errors.Join(x.err, err)
+		}
+	}
+	a.record(x, r)
+	if panicked(x.err) && begun {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+	}
 }
 
-const exchangeKey = "exchange"
-
-func exchangeOf(c echo.Context) *exchange { return c.Get(exchangeKey).(*exchange) }
-
-// observe is the outermost layer: it turns errors and panics into answers, and counts and logs what came of a request.
-func (a *api) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		x := &exchange{started: a.Now(), requestID: requestID(c.Request())}
-		c.Set(exchangeKey, x)
-		header := c.Response().Header()
-		header.Set(echo.HeaderXRequestID, x.requestID)
-		header.Set(echo.HeaderXContentTypeOptions, "nosniff")
-		x.err = guard(next, c)
-		committed := c.Response().Committed
-		if x.err != nil && !committed {
-			write := func() error { return refuse(c, x, refusalOf(x.err)) }
-			if err := answerThenDrain(c, write); err != nil {
-				x.err = errors.Join(x.err, err)
-			}
-		}
-		a.record(c, x)
-		if panicked(x.err) && committed {
-			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-		}
-		return nil
+func (a *api) dispatch(x *exchange, r *http.Request) error {
+	if err := a.authenticate(x, r); err != nil {
+		return err
 	}
+	a.router.ServeHTTP(x, r)
+	return x.err
 }
 
 // panicError is a panic of a handler. The program goes on; the fault is logged with where it was.
@@ -70,7 +53,7 @@ func panicked(err error) bool {
 	return errors.As(err, &p)
 }
 
-func guard(next echo.HandlerFunc, c echo.Context) (err error) {
+func guard(next handler, x *exchange, r *http.Request) (err error) {
 	defer func() {
 		switch value := recover(); value {
 		case nil:
@@ -80,48 +63,70 @@ func guard(next echo.HandlerFunc, c echo.Context) (err error) {
 			err = &panicError{value: value, stack: debug.Stack()}
 		}
 	}()
-	return next(c)
+	return next(x, r)
 }
 
-// record counts and logs a report of a detection. Of the other requests only those that failed by our fault are logged.
-func (a *api) record(c echo.Context, x *exchange) {
-	status := c.Response().Status
+// record counts and logs what changes something. Of the other requests only those that failed by our fault are logged.
+func (a *api) record(x *exchange, r *http.Request) {
+	status := x.status
 	if panicked(x.err) {
 		status = http.StatusInternalServerError // whatever the half of an answer said
 	}
 	took := a.Now().Sub(x.started)
-	r := c.Request()
-	if r.Method != http.MethodPost || r.URL.Path != detectionsPath {
-		if status >= http.StatusInternalServerError && r.URL.Path != readyPath {
-			a.log(c, x, "request failed", status, took)
-		}
-		return
-	}
-	a.metrics.requests.WithLabelValues(strconv.Itoa(status)).Inc()
-	a.metrics.duration.Observe(took.Seconds())
-	if reason := reasonOf(x.err); reason != "" {
-		a.metrics.refused.WithLabelValues(reason).Inc()
-		if a.summarize(c, reason) {
+	what := "request"
+	switch {
+	case r.Method == http.MethodPost && r.URL.Path == detectionsPath:
+		a.metrics.duration.Observe(took.Seconds())
+		if a.count(status, x.err); a.summarize(r.Context(), x.err) {
 			return
 		}
+		what = "detection"
+	case r.Method == http.MethodPost && r.URL.Path == batchPath:
+		if !x.answered {
+			a.count(status, x.err)
+		}
+		if a.summarize(r.Context(), x.err) {
+			return
+		}
+		what = "batch"
+	case r.Method == http.MethodDelete && x.detectionID != "":
+		what = "retraction"
+	case r.Method == http.MethodPost && r.URL.Path == tokenPath && status != http.StatusTooManyRequests:
+		what = "token"
+	case status < http.StatusInternalServerError || r.URL.Path == readyPath:
+		return
 	}
-	message := "detection accepted"
-	if status >= http.StatusMultipleChoices {
-		message = "detection refused"
-	}
-	a.log(c, x, message, status, took)
+	a.log(r.Context(), x, what+" "+verdict(status), status, took)
 }
 
-func (a *api) log(c echo.Context, x *exchange, message string, status int, took time.Duration) {
-	ctx, level := c.Request().Context(), levelOf(status)
+func verdict(status int) string {
+	switch {
+	case status < http.StatusMultipleChoices:
+		return "accepted"
+	case status < http.StatusInternalServerError:
+		return "refused"
+	}
+	return "failed"
+}
+
+// count counts the answer to one detection.
+func (a *api) count(status int, err error) {
+	a.metrics.requests.WithLabelValues(strconv.Itoa(status)).Inc()
+	if reason := reasonOf(err); reason != "" {
+		a.metrics.refused.WithLabelValues(reason).Inc()
+	}
+}
+
+func (a *api) log(ctx context.Context, x *exchange, message string, status int, took time.Duration) {
+	level := levelOf(status)
 	if !a.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 14)
 	for _, field := range [...]struct{ key, value string }{
 		{"detection_id", x.detectionID},
 		{"request_id", x.requestID},
-		{"subject", x.subject},
+		{"subject", x.identity.Subject},
 		{"source", x.source},
 		{"camera_id", x.cameraID},
 		{"flag", string(x.flag)},
@@ -130,6 +135,9 @@ func (a *api) log(c echo.Context, x *exchange, message string, status int, took 
 		if field.value != "" {
 			attrs = append(attrs, slog.String(field.key, field.value))
 		}
+	}
+	if x.items > 0 {
+		attrs = append(attrs, slog.Int("items", x.items), slog.Int("refused", x.refused))
 	}
 	attrs = append(attrs, slog.Int("status", status), slog.Float64("duration_ms", float64(took.Microseconds())/1000))
 	if x.err != nil {
@@ -152,7 +160,7 @@ func levelOf(status int) slog.Level {
 // requestID takes over the id that a proxy or client has given, if it is short and plain, and makes one up otherwise.
 func requestID(r *http.Request) string {
 	const maxLength = 64
-	given := r.Header.Get(echo.HeaderXRequestID)
+	given := r.Header.Get(headerRequestID)
 	if given == "" || len(given) > maxLength {
 		return rand.Text()
 	}

@@ -1,13 +1,13 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/labstack/echo/v4"
 )
 
 // The reasons why a sound detection is refused.
@@ -54,7 +54,8 @@ type refusals struct {
 }
 
 // summarize reports whether the refusal is told in a summary and not in a line of its own.
-func (a *api) summarize(c echo.Context, reason string) bool {
+func (a *api) summarize(ctx context.Context, err error) bool {
+	reason := reasonOf(err)
 	if reason != reasonAdmission && reason != reasonBytes && reason != reasonSubject {
 		return false
 	}
@@ -68,7 +69,7 @@ func (a *api) summarize(c echo.Context, reason string) bool {
 			attrs = append(attrs, slog.Int(reason, n))
 		}
 	}
-	a.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "detections were refused by a limit", attrs...)
+	a.Logger.LogAttrs(ctx, slog.LevelWarn, "detections were refused by a limit", attrs...)
 	return true
 }
 

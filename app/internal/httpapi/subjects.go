@@ -15,7 +15,7 @@ const (
 	maxSubjects = 10_000
 )
 
-// subjects limits how many detections each subject reports, with a token bucket for each.
+// subjects limits how much each subject, client or address does, with a token bucket for each.
 type subjects struct {
 	perSecond rate.Limit
 	burst     int
@@ -42,12 +42,20 @@ func newSubjects(perSecond float64, maxBuckets int) *subjects {
 
 func (s *subjects) newBucket() *rate.Limiter { return rate.NewLimiter(s.perSecond, s.burst) }
 
-// take uses up a token of the subject, or returns how long it takes until there is one.
-func (s *subjects) take(subject string, now time.Time) (wait time.Duration) {
+// most is how many tokens can be taken at once; 0: any number.
+func (s *subjects) most() int {
 	if s == nil {
 		return 0
 	}
-	reservation := s.bucket(subject, now).ReserveN(now, 1)
+	return s.burst
+}
+
+// take uses up n tokens of the subject, or returns how long it takes until there are as many. There never are more than most.
+func (s *subjects) take(subject string, n int, now time.Time) (wait time.Duration) {
+	if s == nil {
+		return 0
+	}
+	reservation := s.bucket(subject, now).ReserveN(now, n)
 	wait = reservation.DelayFrom(now)
 	if wait > 0 {
 		reservation.CancelAt(now)

@@ -17,7 +17,7 @@ func TestSubjectRate(t *testing.T) {
 	g := newRig()
 	g.Now = func() time.Time { return now }
 	g.SubjectRate = 0.25
-	g.Authenticate = func(bearer string) (string, error) { return bearer, nil }
+	g.Authenticate = func(bearer string) (Identity, error) { return Identity{Subject: bearer, Roles: []Role{Ingest}}, nil }
 	post := func(subject string) (status int, retryAfter string) {
 		w := g.post(goodBody, "Authorization", "Bearer "+subject)
 		if w.Code == http.StatusTooManyRequests {
@@ -66,20 +66,20 @@ func TestSubjectsAreBounded(t *testing.T) {
 	const room = 50
 	s, now := newSubjects(0.1, room), at(0).time()
 	for n := range room {
-		if wait := s.take(fmt.Sprint(n), now); wait != 0 {
+		if wait := s.take(fmt.Sprint(n), 1, now); wait != 0 {
 			t.Fatalf("subject %d has to wait %v", n, wait)
 		}
 	}
-	if s.take("x", now) != 0 || s.take("y", now) == 0 || len(s.buckets) != room {
+	if s.take("x", 1, now) != 0 || s.take("y", 1, now) == 0 || len(s.buckets) != room {
 		t.Errorf("those without room do not share one bucket, or there are %d buckets", len(s.buckets))
 	}
 	now = now.Add(5 * time.Second)
-	if s.take("0", now) == 0 {
+	if s.take("0", 1, now) == 0 {
 		t.Error("a bucket was forgotten before it was full")
 	}
 	now = now.Add(time.Minute)
 	for n := range room {
-		if wait := s.take(fmt.Sprint("new", n), now); wait != 0 || len(s.buckets) > room {
+		if wait := s.take(fmt.Sprint("new", n), 1, now); wait != 0 || len(s.buckets) > room {
 			t.Fatalf("new subject %d has to wait %v beside %d buckets", n, wait, len(s.buckets))
 		}
 	}

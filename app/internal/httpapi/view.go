@@ -9,7 +9,6 @@ import (
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/geo"
-	"github.com/labstack/echo/v4"
 )
 
 // view is a detection as clients see it: flat, with the position first. Angles are in degrees, lengths in metres.
@@ -25,6 +24,9 @@ type view struct {
 	Ellipse          detection.Ellipse    `json:"ellipse"`
 	Flag             geo.Flag             `json:"flag"`
 	Method           string               `json:"method"`
+	MSLMetres        *float64             `json:"msl_m,omitempty"`
+	HeightSource     string               `json:"height_source,omitempty"`
+	ErrorMethod      string               `json:"error_method,omitempty"`
 	ObjectClass      string               `json:"object_class"`
 	AIConfidence     float64              `json:"ai_confidence"`
 	Source           string               `json:"source"`
@@ -38,9 +40,28 @@ type view struct {
 	GroundElevation  float64              `json:"ground_elevation"`
 	Sensor           detection.Sensor     `json:"sensor_metadata"`
 	Image            *detection.Image     `json:"image,omitempty"`
+	Track            *trackView           `json:"track,omitempty"`
+	RetractedAt      *time.Time           `json:"retracted_at,omitempty"`
+	RetractionReason string               `json:"retraction_reason,omitempty"`
 	Durability       detection.Durability `json:"durability,omitempty"` // of an answer to POST, as are the next two
 	CoT              string               `json:"cot,omitempty"`
 	Warnings         []string             `json:"warnings,omitempty"`
+}
+
+// trackView is the object that a detection is a sighting of, as it was known with this sighting.
+type trackView struct {
+	ID          string            `json:"track_id"`
+	Detections  int               `json:"detections"`
+	FirstSeenAt time.Time         `json:"first_seen_at"`
+	Fix         detection.Fix     `json:"fix"`
+	Motion      *detection.Motion `json:"motion,omitempty"`
+}
+
+func viewTrack(t *detection.Track) *trackView {
+	if t == nil {
+		return nil
+	}
+	return &trackView{t.ID, t.Detections, t.FirstSeenAt, t.Fix, t.Motion}
 }
 
 func viewDetection(d detection.Detection) view {
@@ -50,6 +71,7 @@ func viewDetection(d detection.Detection) view {
 		CE90Metres: d.Fix.CE90Metres, LE90Metres: d.Fix.LE90Metres,
 		SlantRangeMetres: d.Fix.SlantRangeMetres, DepressionDeg: d.Fix.DepressionDeg,
 		Ellipse: d.Fix.Ellipse, Flag: d.Fix.Flag, Method: d.Fix.Method,
+		MSLMetres: d.Fix.MSLMetres, HeightSource: d.Fix.HeightSource, ErrorMethod: d.Fix.ErrorMethod, Track: viewTrack(d.Track),
 		ObjectClass: d.ObjectClass, AIConfidence: d.AIConfidence, Source: d.Source, CameraID: d.CameraID,
 		Timestamp: d.SeenAt, ReceivedAt: d.ReceivedAt, ReportedBy: d.ReportedBy,
 		PixelX: d.PixelX, PixelY: d.PixelY,
@@ -63,15 +85,18 @@ func viewAccepted(accepted detection.Accepted) view {
 	return v
 }
 
-// writeJSON encodes before it writes, so that a value that cannot be encoded is still a clean 500. XML in a string stays
+// writeJSON answers with JSON.
+func writeJSON(x *exchange, status int, value any) error { return writeAs(x, status, mediaJSON, value) }
+
+// writeAs encodes before it writes, so that a value that cannot be encoded is still a clean 500. XML in a string stays
 // readable: nobody puts this JSON into a web page.
-func writeJSON(c echo.Context, status int, value any) error {
+func writeAs(x *exchange, status int, mediaType string, value any) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(text.Len())) // whole also when it is flushed early
-	return c.Blob(status, echo.MIMEApplicationJSON, text.Bytes())
+	x.Header().Set("Content-Length", strconv.Itoa(text.Len())) // whole also when it is flushed early
+	return x.blob(status, mediaType, text.Bytes())
 }

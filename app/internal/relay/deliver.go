@@ -17,7 +17,7 @@ const (
 	backoffMax   = 15 * time.Second
 	// backoffHunting bounds it while the server takes connections and one event after the other is tried alone.
 	backoffHunting = 2 * time.Second
-	// idlePoll is how often an idle loop looks for work that nobody announced, such as adopted rows.
+	// idlePoll is how often an idle loop looks for work that nobody announced.
 	idlePoll = time.Second
 )
 
@@ -31,6 +31,7 @@ func (r *Relay) deliver(ctx context.Context) {
 	}()
 	pause := backoff{}
 	blame := suspect{}
+	r.noteQueued(ctx)
 	for ctx.Err() == nil {
 		next, err := r.deliverWindow(ctx, link, &blame)
 		link = next
@@ -57,43 +58,87 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link, blame *suspect) (L
 		link = fresh
 	}
 	r.takIs(true, nil)
-	after, size := blame.window(link.Window())
-	records, last, err := r.opts.Queue.Undelivered(ctx, after, size)
+	w, err := r.window(ctx, blame, link.Window())
 	if err != nil {
 		return link, err
 	}
-	if len(records) == 0 {
+	if w.empty() {
 		blame.nothingBehind()
-		return r.idle(ctx, link)
+		return r.idle(ctx, link, w.wait)
 	}
-	events, outcomes := r.encode(records)
-	if err := link.Send(ctx, events); err != nil {
-		r.metrics.failed.Add(float64(len(events)))
-		blame.failed(records[0].Detection.ID, last)
-		_ = link.Close() // Send's error is the one that tells what happened
-		return nil, err
-	}
-	if len(events) > 0 { // a window with nothing to send says nothing about the server
+	events, outcomes := r.encode(w.records)
+	if len(events) > 0 {
+		if err := link.Send(ctx, events); err != nil {
+			r.metrics.failed.Add(float64(len(events)))
+			blame.failed(w.records[0].Detection.ID, w.last)
+			r.lanes.lose(w)
+			_ = link.Close() // Send's error is the one that tells what happened
+			return nil, err
+		}
 		for _, id := range blame.delivered() {
 			r.log.Error("TAK hangs up on this event and takes the next one; it goes to the dead letters", "detection_id", id)
 			outcomes = append(outcomes, r.dead(id, "the TAK server hung up on it each time"))
 		}
 	}
-	if err := r.opts.Queue.MarkDelivered(ctx, outcomes); err != nil {
+	if err := r.settle(ctx, w, outcomes); err != nil {
 		return link, err
 	}
 	r.metrics.pushed.Add(float64(len(events)))
-	wake(r.unsynced)
 	return link, nil
 }
 
+// window is what to send next. While windows are lost it is the front of the queue, until something gets through: then the
+// one event that is the cause can be found.
+func (r *Relay) window(ctx context.Context, blame *suspect, limit int) (*window, error) {
+	now := r.opts.Now()
+	if blame.lost == 0 && !blame.hunting() {
+		return r.lanes.next(ctx, now, limit)
+	}
+	after, size := blame.window(limit)
+	return r.lanes.inOrder(ctx, now, after, size)
+}
+
+// settle records how the window ended.
+func (r *Relay) settle(ctx context.Context, w *window, outcomes []detection.Delivery) error {
+	now := r.opts.Now()
+	for i := range w.superseded {
+		id := w.superseded[i].Detection.ID
+		outcomes = append(outcomes, detection.Delivery{ID: id, Outcome: detection.Superseded, At: now})
+	}
+	if err := r.opts.Queue.MarkDelivered(ctx, outcomes); err != nil {
+		r.lanes.restart() // some of it is sent again, with the same uid
+		return err
+	}
+	r.lanes.settle(w, outcomes, now)
+	r.metrics.superseded.Add(float64(len(w.superseded)))
+	wake(r.unsynced)
+	return nil
+}
+
+// noteQueued takes in the series of what was queued before this process began.
+func (r *Relay) noteQueued(ctx context.Context) {
+	for after := int64(0); r.opts.Series != nil; {
+		records, last, err := r.opts.Queue.Undelivered(ctx, after, syncBatch)
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn("read the queue; of some tracks older sightings are sent as well", "error", err)
+		}
+		if err != nil || len(records) == 0 {
+			return
+		}
+		for i := range records {
+			r.lanes.series.note(&records[i].Detection)
+		}
+		after = last
+	}
+}
+
 // idle waits for work and notices a link that dies meanwhile.
-func (r *Relay) idle(ctx context.Context, link Link) (Link, error) {
+func (r *Relay) idle(ctx context.Context, link Link, longest time.Duration) (Link, error) {
 	select {
 	case <-link.Lost():
 		_ = link.Close() // it is dead; Err tells of what
 		return nil, fmt.Errorf("idle link: %w", link.Err())
-	case <-time.After(idlePoll):
+	case <-time.After(min(longest, idlePoll)):
 	case <-r.undeliver:
 	case <-ctx.Done():
 	}

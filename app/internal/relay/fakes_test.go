@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,13 +22,15 @@ type memoryStore struct {
 	outbox  map[string]string // id -> owner
 	alive   map[string]bool
 	dead    []string
-	refuse  string        // id of a record that is refused, and whatever comes with it
-	slow    time.Duration // how long a Commit takes
-	renewed []time.Time
+
+	outcomes map[detection.Outcome]int
+	refuse   string        // id of a record that is refused, and whatever comes with it
+	slow     time.Duration // how long a Commit takes
+	renewed  []time.Time
 }
 
 func newMemoryStore() *memoryStore {
-	return &memoryStore{records: map[string]detection.Record{}, outbox: map[string]string{}, alive: map[string]bool{}}
+	return &memoryStore{records: map[string]detection.Record{}, outbox: map[string]string{}, alive: map[string]bool{}, outcomes: map[detection.Outcome]int{}}
 }
 
 func (s *memoryStore) locked(f func()) error {
@@ -77,6 +80,9 @@ func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) er
 func (s *memoryStore) Acknowledge(_ context.Context, deliveries []detection.Delivery) error {
 	return s.locked(func() {
 		for _, d := range deliveries {
+			if _, owed := s.outbox[d.ID]; owed {
+				s.outcomes[d.Outcome]++
+			}
 			delete(s.outbox, d.ID)
 			if d.Outcome == detection.DeadLettered {
 				s.dead = append(s.dead, d.ID)
@@ -259,12 +265,25 @@ type takServer struct {
 	dieAfter int // events of the next window that arrive before the connection breaks; 0: it does not break
 	got      []string
 	hangsUp  func(event string) bool // on such an event; nil: on none
+	slow     time.Duration           // of each window
 }
 
 func (s *takServer) set(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f()
+}
+
+// count says how many of the events that arrived begin so.
+func (s *takServer) count(prefix string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.got {
+		if strings.HasPrefix(id, prefix) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *takServer) unique() int {
@@ -276,6 +295,9 @@ func (s *takServer) unique() int {
 }
 
 func (s *takServer) Send(_ context.Context, events [][]byte) error {
+	if len(events) > 0 {
+		time.Sleep(s.slow)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, event := range events {

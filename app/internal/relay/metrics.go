@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -8,10 +10,10 @@ import (
 )
 
 type metrics struct {
-	pushed, failed, synced prometheus.Counter
+	pushed, failed, synced, superseded prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, queue detection.Queue) metrics {
+func newMetrics(reg prometheus.Registerer, queue detection.Queue, oldest func() time.Duration) metrics {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "offline_queue_depth",
@@ -20,6 +22,10 @@ func newMetrics(reg prometheus.Registerer, queue detection.Queue) metrics {
 		depth := queue.Depth()
 		return float64(max(depth.Undelivered, depth.Unstored))
 	})
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "offline_queue_oldest_age_seconds",
+		Help: "Age of the detection that stands first in this pod's queue for TAK, since its acceptance; 0 when there is none.",
+	}, func() float64 { return oldest().Seconds() })
 	return metrics{
 		pushed: f.NewCounter(prometheus.CounterOpts{
 			Name: "tak_push_success_total", Help: "Events that TAK has read.",
@@ -29,6 +35,9 @@ func newMetrics(reg prometheus.Registerer, queue detection.Queue) metrics {
 		}),
 		synced: f.NewCounter(prometheus.CounterOpts{
 			Name: "offline_queue_sync_total", Help: "Detections that left the queue: stored, delivered and confirmed.",
+		}),
+		superseded: f.NewCounter(prometheus.CounterOpts{
+			Name: "tak_push_superseded_total", Help: "Detections that were not sent because a newer one of the same track was sent instead.",
 		}),
 	}
 }

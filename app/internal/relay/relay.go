@@ -28,7 +28,11 @@ type Link interface {
 	Close() error
 }
 
-// Options are what a Relay needs. All fields but Dial are required.
+// DefaultBacklogRate is a tenth of the 1,000 events a second that taky says it routes on one old desktop core (its README),
+// so that ten pods may bring their backlogs at once. A day's backlog at one detection a second is through in 15 minutes.
+const DefaultBacklogRate = 100
+
+// Options are what a Relay needs. Fields up to StoreTimeout, but Dial, are required, and so are the last three.
 type Options struct {
 	Queue detection.Queue
 	Store detection.Store
@@ -39,6 +43,14 @@ type Options struct {
 
 	Lease        time.Duration // how long the store waits for this pod before others deliver its events
 	StoreTimeout time.Duration // of one call to the store
+
+	// BacklogRate is how many events a second go to TAK, at most, of those that waited for more than a minute. 0: no limit.
+	BacklogRate float64
+	// Series names what a detection is one of several sightings of, as a rule the track whose CoT uid its event has. Of
+	// those that wait only the newest is sent. nil, or an empty name: each detection is sent.
+	Series func(detection.Detection) string
+	// SeriesEvery is how much time lies between two events of one series, at least. The last one is never left out.
+	SeriesEvery time.Duration
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -56,6 +68,8 @@ type Relay struct {
 	undeliver chan struct{} // something to deliver
 	unsynced  chan struct{} // something to tell the store
 
+	lanes *lanes // of what is to be delivered; its live and series are safe for concurrent use
+
 	refused map[string]bool // ids of queued records that the store refuses; only the goroutine that syncs uses it
 
 	stop context.CancelFunc
@@ -69,7 +83,11 @@ func New(opts Options) *Relay {
 		opts: opts, log: opts.Logger.With("component", "relay"),
 		undeliver: make(chan struct{}, 1), unsynced: make(chan struct{}, 1), refused: map[string]bool{}, stop: cancel,
 	}
-	r.metrics = newMetrics(opts.Registerer, opts.Queue)
+	r.lanes = &lanes{
+		queue: opts.Queue, live: newLive(), series: newSeries(opts.Series, opts.SeriesEvery),
+		rate: rate{perSecond: opts.BacklogRate}, behind: true,
+	}
+	r.metrics = newMetrics(opts.Registerer, opts.Queue, r.oldest)
 	r.takDown.Store(opts.Dial != nil)
 	r.done.Go(func() { r.syncStore(ctx) })
 	if opts.Dial != nil {
@@ -116,7 +134,7 @@ func (r *Relay) queue(ctx context.Context, records []detection.Record, stored bo
 	if len(items) == 0 {
 		return nil
 	}
-	err := r.opts.Queue.Put(ctx, items)
+	err := r.put(ctx, items)
 	if err != nil && !stored {
 		return err
 	}
@@ -131,6 +149,26 @@ func (r *Relay) queue(ctx context.Context, records []detection.Record, stored bo
 		wake(r.unsynced)
 	}
 	wake(r.undeliver)
+	return nil
+}
+
+// put queues what this pod has just accepted: that is live.
+func (r *Relay) put(ctx context.Context, items []detection.Queued) error {
+	if r.opts.Dial == nil {
+		return r.opts.Queue.Put(ctx, items)
+	}
+	live := r.lanes.live
+	live.expect(items)
+	if err := r.opts.Queue.Put(ctx, items); err != nil {
+		for i := range items {
+			live.forget(items[i].Record.Detection.ID)
+		}
+		return err
+	}
+	for i := range items {
+		r.lanes.series.note(&items[i].Record.Detection)
+	}
+	live.add(items, r.opts.Now())
 	return nil
 }
 
@@ -160,15 +198,31 @@ type State struct {
 	Store string               // "up" or "down"
 	TAK   string               // "up", "down" or "off"
 	Queue detection.QueueDepth // what is waiting
+	// Oldest is the age of what waits for TAK for longest, since its acceptance; 0 when nothing waits.
+	Oldest time.Duration
 }
 
 // State reports the last known state of the store and of TAK.
 func (r *Relay) State() State {
-	s := State{Store: upOrDown(r.storeDown.Load()), TAK: upOrDown(r.takDown.Load()), Queue: r.opts.Queue.Depth()}
+	s := State{Store: upOrDown(r.storeDown.Load()), TAK: upOrDown(r.takDown.Load()), Queue: r.opts.Queue.Depth(), Oldest: r.oldest()}
 	if r.opts.Dial == nil {
 		s.TAK = "off"
 	}
 	return s
+}
+
+// oldest reads the front of the queue. Adopted records stand behind it, however old they are.
+func (r *Relay) oldest() time.Duration {
+	if r.opts.Queue.Depth().Undelivered == 0 {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	records, _, err := r.opts.Queue.Undelivered(ctx, 0, 1)
+	if err != nil || len(records) == 0 {
+		return 0
+	}
+	return max(0, r.opts.Now().Sub(records[0].Detection.ReceivedAt))
 }
 
 // Stop ends delivery, hands what is left to the store until ctx ends, and gives up this pod's leases.

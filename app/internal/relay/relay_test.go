@@ -26,7 +26,7 @@ type pod struct {
 	registry *prometheus.Registry
 }
 
-func newPod(t *testing.T, name string, store *memoryStore, tak *takServer) *pod {
+func newPod(t *testing.T, name string, store *memoryStore, tak *takServer, change ...func(*relay.Options)) *pod {
 	t.Helper()
 	p := &pod{queue: &memoryQueue{}, store: store, tak: tak, registry: prometheus.NewRegistry()}
 	dial := func(context.Context) (relay.Link, error) {
@@ -38,7 +38,7 @@ func newPod(t *testing.T, name string, store *memoryStore, tak *takServer) *pod 
 	if tak == nil {
 		dial = nil
 	}
-	p.Relay = relay.New(relay.Options{
+	opts := relay.Options{
 		Queue: p.queue, Store: store, Owner: name, Dial: dial,
 		Encode: func(d detection.Detection, _ time.Time) ([]byte, error) {
 			if d.ObjectClass == "poison" {
@@ -48,7 +48,11 @@ func newPod(t *testing.T, name string, store *memoryStore, tak *takServer) *pod 
 		},
 		Lease: 30 * time.Second, StoreTimeout: time.Second,
 		Logger: slog.New(slog.DiscardHandler), Registerer: p.registry, Now: time.Now,
-	})
+	}
+	for _, f := range change {
+		f(&opts)
+	}
+	p.Relay = relay.New(opts)
 	return p
 }
 

@@ -91,6 +91,10 @@ func (r *Relay) claim(ctx context.Context, after string) ([]detection.Record, er
 	if err := r.opts.Queue.Put(ctx, items); err != nil {
 		return nil, fmt.Errorf("queue claimed records: %w", err)
 	}
+	for i := range records {
+		r.lanes.series.note(&records[i].Detection)
+	}
+	r.lanes.live.announce()
 	wake(r.undeliver)
 	return records, nil
 }

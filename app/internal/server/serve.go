@@ -105,9 +105,9 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	handler := httpapi.New(httpapi.Options{
 		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now,
 		MaxBodyBytes: cfg.MaxBodyBytes, TargetWait: cfg.TargetWait, SubjectRate: cfg.SubjectRate,
-		Authenticate: func(bearer string) (string, error) {
+		Authenticate: func(bearer string) (httpapi.Identity, error) {
 			identity, err := ring.Verify(bearer, cfg.Now())
-			return identity.Subject, err
+			return identityOf(identity), err
 		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},

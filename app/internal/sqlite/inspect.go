@@ -82,12 +82,21 @@ func inspect(ctx context.Context, conn *sql.Conn) (c Census, err error) {
 		+ (SELECT count(*) FROM dead_letters WHERE seq NOT IN (SELECT seq FROM detections))`).Scan(&stray); err != nil || stray > 0 {
 		return c, errors.Join(fmt.Errorf("%d outbox rows or dead letters have no detection", stray), err)
 	}
-	return c, walk(ctx, conn, &c)
+	if err := walk(ctx, conn, &c); err != nil {
+		return c, err
+	}
+	return c, checkCatalogue(ctx, conn)
 }
 
 // forgets says that the schema is one that lets detections and audit entries go.
-func forgets(ctx context.Context, conn *sql.Conn) (found bool, err error) {
-	if err := conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'audit_floor'`).Scan(&found); err != nil {
+func forgets(ctx context.Context, conn *sql.Conn) (bool, error) {
+	return hasTable(ctx, conn, "audit_floor")
+}
+
+// hasTable tells one schema from those before it.
+func hasTable(ctx context.Context, conn *sql.Conn, name string) (found bool, err error) {
+	err = conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`, name).Scan(&found)
+	if err != nil {
 		return false, fmt.Errorf("read schema: %w", err)
 	}
 	return found, nil

@@ -20,6 +20,9 @@ const (
 	eventPurged   = "purged"   // an operator gave a dead letter up
 	eventRemoved  = "removed"  // detections were removed by retention
 	eventCut      = "cut"      // the oldest entries of the trail were removed
+
+	eventRetracted = "retracted" // a client took the detection back
+	eventWithdrawn = "withdrawn" // it was taken back before it was delivered, and is no longer owed to TAK
 )
 
 // ledger writes the tables of app.db. Only the writer's goroutine uses it; it keeps the head of the audit chain and the
@@ -27,12 +30,19 @@ const (
 type ledger struct {
 	detection, outbox, audit, unqueue, deadLetter, setCounts *sql.Stmt
 	readCounts, readHead                                     *sql.Stmt
+	catalogue, blocks, retract, byID, byKey, byTarget        *sql.Stmt
 
 	epoch          epoch
 	counts, stored counts     // now, and as the table has it
 	head           auditEntry // the newest one; zero when there is none
 	sum            hash.Hash
 	note           *headNote
+	news           *news
+
+	block   int64               // the newest one
+	entered map[blockValue]bool // what the table blocks has of it for certain
+
+	uncatalogued bool // in tests
 }
 
 // counts is the row of the table of that name.
@@ -59,6 +69,12 @@ func (l *ledger) prepare(add prepareFunc) error {
 	}{
 		{&l.detection, `INSERT INTO detections (id, seen_at, received_at, deliver, owner, body) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO NOTHING`},
+		{&l.catalogue, insertCatalogue},
+		{&l.blocks, `INSERT OR IGNORE INTO blocks (kind, value, block) VALUES (?, ?, ?)`},
+		{&l.retract, `UPDATE catalogue SET retracted_at = ? WHERE seq = (SELECT seq FROM detections WHERE id = ?)`},
+		{&l.byID, `SELECT id FROM detections WHERE id = ?`},
+		{&l.byKey, `SELECT d.id FROM catalogue c JOIN detections d USING (seq) WHERE c.key = CAST(? AS TEXT)`},
+		{&l.byTarget, `SELECT d.id FROM catalogue c JOIN detections d USING (seq) WHERE c.retracts = CAST(? AS TEXT)`},
 		{&l.outbox, `INSERT INTO outbox (seq, owner) VALUES (?, ?)`},
 		{&l.audit, `INSERT INTO audit (seq, detection_id, event, at, detail, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?)`},
 		{&l.unqueue, `DELETE FROM outbox WHERE seq = (SELECT seq FROM detections WHERE id = ?)`},
@@ -80,7 +96,7 @@ func (l *ledger) reload(ctx context.Context) error {
 	if err := l.readCounts.QueryRowContext(ctx).Scan(&n.Detections, &n.Outbox, &n.DeadLetters, &n.bytes); err != nil {
 		return fmt.Errorf("read counts: %w", err)
 	}
-	l.stored = l.counts
+	l.stored, l.entered = l.counts, nil
 	l.head = auditEntry{}
 	var sum []byte
 	err := l.readHead.QueryRowContext(ctx).Scan(&l.head.Seq, &sum)
@@ -91,7 +107,12 @@ func (l *ledger) reload(ctx context.Context) error {
 	return nil
 }
 
-func (l *ledger) own(ctx context.Context, conn *sql.Conn) error { return l.epoch.raise(ctx, conn) }
+func (l *ledger) own(ctx context.Context, conn *sql.Conn) error {
+	if err := l.epoch.raise(ctx, conn); err != nil {
+		return err
+	}
+	return catchUp(ctx, conn)
+}
 
 func (l *ledger) begun(ctx context.Context) error { return l.epoch.check(ctx) }
 
@@ -105,32 +126,48 @@ func (l *ledger) finish(ctx context.Context) error {
 }
 
 func (l *ledger) committed() {
+	if l.counts.Detections > l.stored.Detections {
+		l.news.tell()
+	}
 	l.stored = l.counts
 	l.note.write(l.head)
 }
 
-// insert adds a record with its audit entry and outbox row, unless its id is there.
+// insert adds a record with its audit entry, its row of the catalogue and its outbox row, unless it is known.
 func (l *ledger) insert(e *encoded, nowMicros int64) error {
+	known, err := l.known(e)
+	if err != nil || known != "" {
+		e.repeatOf = known
+		return err
+	}
 	result, err := l.detection.Exec(e.id, e.seenAt, e.received, e.deliver, e.owner, e.body)
+	n, err := changed(result, err)
 	if err != nil {
 		return fmt.Errorf("insert detection: %w", err)
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
+	if n == 0 {
+		e.repeatOf = e.id
+		return nil
+	}
+	seq, err := result.LastInsertId()
+	if err != nil {
 		return err
+	}
+	if err := l.enter(seq, e); err != nil {
+		return fmt.Errorf("enter into the catalogue: %w", err)
 	}
 	l.counts.Detections++
 	l.counts.bytes += int64(len(e.body))
 	if e.deliver {
-		seq, err := result.LastInsertId()
-		if err != nil {
-			return err
-		}
 		if _, err := l.outbox.Exec(seq, e.owner); err != nil {
 			return fmt.Errorf("insert outbox row: %w", err)
 		}
 		l.counts.Outbox++
 	}
-	return l.append(e.id, eventAccepted, nowMicros, e.detail)
+	if err := l.append(e.id, eventAccepted, nowMicros, e.detail); err != nil || e.facts.retracts == "" {
+		return err
+	}
+	return l.takeBack(e, nowMicros)
 }
 
 // settle takes an outbox row off and audits how its delivery ended. An id without one is ignored.
@@ -150,6 +187,19 @@ func (l *ledger) settle(d *detection.Delivery) error {
 		l.counts.DeadLetters++
 	}
 	return l.append(d.ID, string(d.Outcome), d.At.UnixMicro(), d.Reason)
+}
+
+// withdraw takes the outbox row of a retracted detection off. An id without one is ignored.
+func (l *ledger) withdraw(id string, nowMicros int64) error {
+	n, err := changed(l.unqueue.Exec(id))
+	if err != nil {
+		return fmt.Errorf("delete outbox row: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	l.counts.Outbox--
+	return l.append(id, eventWithdrawn, nowMicros, "retracted before it was delivered")
 }
 
 // append adds an entry to the audit trail.

@@ -134,19 +134,17 @@ func (s *Store) Audit(ctx context.Context, after int64, limit int) ([]detection.
 	if err != nil {
 		return nil, translate("list the audit trail", detection.ErrUnavailable, err)
 	}
-	defer rows.Close()
-	var entries []detection.AuditEntry
-	for rows.Next() {
-		var (
-			e    detection.AuditEntry
-			at   int64
-			hash []byte
-		)
-		if err := rows.Scan(&e.Seq, &e.DetectionID, &e.Event, &at, &e.Detail, &hash); err != nil {
-			return nil, translate("read an audit entry", detection.ErrUnavailable, err)
-		}
-		e.At, e.Hash = time.UnixMicro(at).UTC(), hex.EncodeToString(hash)
-		entries = append(entries, e)
-	}
-	return entries, translate("list the audit trail", detection.ErrUnavailable, rows.Err())
+	entries, err := scanAudit(rows)
+	return entries, translate("list the audit trail", detection.ErrUnavailable, err)
+}
+
+// scanAuditEntry reads one row of seq, detection_id, event, at, detail and hash.
+func scanAuditEntry(rows *sql.Rows) (e detection.AuditEntry, err error) {
+	var (
+		at   int64
+		hash []byte
+	)
+	err = rows.Scan(&e.Seq, &e.DetectionID, &e.Event, &at, &e.Detail, &hash)
+	e.At, e.Hash = time.UnixMicro(at).UTC(), hex.EncodeToString(hash)
+	return e, err
 }

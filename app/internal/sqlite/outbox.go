@@ -13,7 +13,7 @@ import (
 // Acknowledge implements detection.Store.
 func (s *Store) Acknowledge(ctx context.Context, deliveries []detection.Delivery) error {
 	for _, d := range deliveries {
-		if d.Outcome != detection.Delivered && d.Outcome != detection.DeadLettered {
+		if !slices.Contains([]detection.Outcome{detection.Delivered, detection.DeadLettered, detection.Superseded}, d.Outcome) {
 			return detection.Invalid("outcome", "%q is not an outcome", d.Outcome)
 		}
 	}
@@ -50,12 +50,15 @@ func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]de
 	if err != nil {
 		return nil, translate("claim outbox rows", detection.ErrUnavailable, err)
 	}
-	records, unreadable, err := s.load(ctx, claimed)
+	records, not, err := s.load(ctx, claimed)
 	if err != nil {
 		return nil, translate("load claimed records", detection.ErrUnavailable, err)
 	}
-	if err := s.Acknowledge(ctx, unreadable); err != nil {
+	if err := s.Acknowledge(ctx, not.unreadable); err != nil {
 		s.file.writer.log.Warn("dead-letter unreadable detections; the next claim will try again", "error", err)
+	}
+	if err := s.withdraw(ctx, not.retracted); err != nil {
+		s.file.writer.log.Warn("take retracted detections off; the next claim will try again", "error", err)
 	}
 	for i := range records {
 		records[i].Owner = owner
@@ -63,42 +66,68 @@ func (s *Store) Claim(ctx context.Context, owner, after string, limit int) ([]de
 	return records, nil
 }
 
-// load reads the detections outside the writer's transaction, oldest first. One that cannot be decoded never will be: it is
-// a dead letter and keeps no other back.
-func (s *Store) load(ctx context.Context, seqs []int64) (records []detection.Record, unreadable []detection.Delivery, err error) {
+// withheld are claimed rows that are not handed out.
+type withheld struct {
+	unreadable []detection.Delivery // one that cannot be decoded never will be: it is a dead letter and keeps no other back
+	retracted  []string             // what nobody has been shown need not be taken back
+}
+
+// load reads the detections outside the writer's transaction, oldest first.
+func (s *Store) load(ctx context.Context, seqs []int64) (records []detection.Record, not withheld, err error) {
 	if len(seqs) == 0 {
-		return nil, nil, nil
+		return nil, not, nil
 	}
 	list, err := json.Marshal(seqs)
 	if err != nil {
-		return nil, nil, err
+		return nil, not, err
 	}
-	rows, err := s.file.readers.QueryContext(ctx,
-		`SELECT id, body FROM detections WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
+	rows, err := s.file.readers.QueryContext(ctx, `SELECT id, body, retracted_at IS NOT NULL FROM detections LEFT JOIN catalogue USING (seq)
+		WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
 	if err != nil {
-		return nil, nil, err
+		return nil, not, err
 	}
 	defer rows.Close()
 	records = make([]detection.Record, 0, len(seqs))
 	for rows.Next() {
 		var (
-			id   string
-			body sql.RawBytes
+			id        string
+			body      sql.RawBytes
+			retracted bool
 		)
 		record := detection.Record{Deliver: true}
-		if err := rows.Scan(&id, &body); err != nil {
-			return nil, nil, err
+		if err := rows.Scan(&id, &body, &retracted); err != nil {
+			return nil, not, err
+		}
+		if retracted {
+			not.retracted = append(not.retracted, id)
+			continue
 		}
 		if err := json.Unmarshal(body, &record.Detection); err != nil {
 			s.file.writer.log.Error("a detection cannot be read; it goes to the dead letters", "detection_id", id, "error", err)
-			unreadable = append(unreadable, detection.Delivery{
+			not.unreadable = append(not.unreadable, detection.Delivery{
 				ID: id, Outcome: detection.DeadLettered, At: s.now(), Reason: "decode: " + err.Error(),
 			})
 			continue
 		}
 		records = append(records, record)
 	}
-	return records, unreadable, rows.Err()
+	return records, not, rows.Err()
+}
+
+// withdraw takes detections off the outbox because they were retracted. One whose delivery is told meanwhile has that outcome.
+func (s *Store) withdraw(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	now := s.now().UnixMicro()
+	return s.file.writer.do(ctx, &op{rows: len(ids), bytes: int64(len(ids)) * rowOverheadBytes, run: func() error {
+		for _, id := range ids {
+			if err := s.ledger.withdraw(id, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
 }
 
 // claim is one call of Claim inside the writer's transaction. Its cost depends on limit and on how many owners there are,

@@ -76,7 +76,7 @@ func (s *Store) Sweep(ctx context.Context) (Swept, error) {
 // removable is a detection as retention sees it.
 type removable struct {
 	seq, receivedAt, bytes int64
-	held                   bool // owed to TAK or a dead letter
+	held                   bool // owed to TAK, a dead letter, or takes a detection back that is there
 }
 
 func (s *Store) removeDetections(ctx context.Context, r Retention) (total int64, err error) {
@@ -137,10 +137,13 @@ func (s *Store) excess(ctx context.Context, most int64) (int64, error) {
 	return bytes + rows*rowOverheadBytes - most, err
 }
 
+// retracting says that the entry d takes back a detection that is there: it goes after that.
+const retracting = `EXISTS (SELECT 1 FROM catalogue c JOIN detections t ON t.id = c.retracts WHERE c.seq = d.seq)`
+
 // removable reads the next detections, all but the newest.
 func (s *Store) removable(ctx context.Context, after int64) ([]removable, error) {
 	rows, err := s.file.readers.QueryContext(ctx, `SELECT seq, received_at, octet_length(body),
-		EXISTS (SELECT 1 FROM outbox WHERE seq = d.seq) OR EXISTS (SELECT 1 FROM dead_letters WHERE seq = d.seq)
+		EXISTS (SELECT 1 FROM outbox WHERE seq = d.seq) OR EXISTS (SELECT 1 FROM dead_letters WHERE seq = d.seq) OR `+retracting+`
 		FROM detections d WHERE seq > ? AND seq < (SELECT max(seq) FROM detections) ORDER BY seq LIMIT ?`, after, removeBatch)
 	if err != nil {
 		return nil, err
@@ -219,10 +222,10 @@ func (s *Store) noteRemoved(r span) error {
 
 // deleteDetections deletes those of a JSON list that are not held and returns which they were and their bytes.
 func (s *Store) deleteDetections(list string) (gone spans, bytes int64, err error) {
-	rows, err := s.file.writer.conn.QueryContext(context.Background(), `DELETE FROM detections
+	rows, err := s.file.writer.conn.QueryContext(context.Background(), `DELETE FROM detections AS d
 		WHERE seq IN (SELECT value FROM json_each(?)) AND seq < (SELECT max(seq) FROM detections)
-		AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = detections.seq)
-		AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.seq = detections.seq)
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = d.seq)
+		AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.seq = d.seq) AND NOT `+retracting+`
 		RETURNING seq, octet_length(body)`, list)
 	if err != nil {
 		return nil, 0, fmt.Errorf("delete detections: %w", err)

@@ -16,6 +16,7 @@ import (
 var (
 	_ detection.Store      = (*Store)(nil)
 	_ detection.Operations = (*Store)(nil)
+	_ detection.Catalogue  = (*Store)(nil)
 )
 
 // Store is the service's store of record: detections, their audit trail and what is owed to TAK.
@@ -25,6 +26,7 @@ type Store struct {
 	leases *leases
 	copies *copies
 	keeper *keeper
+	news   *news
 	now    func() time.Time
 }
 
@@ -42,6 +44,7 @@ type StoreOptions struct {
 
 	checkFirstBytes int64 // checkFirstBytes; tests make it small
 	unchecked       bool  // tests show what happens without the checks
+	uncatalogued    bool  // tests measure what the catalogue costs
 }
 
 // OpenStore opens opts.Dir/app.db or makes it. It refuses one that is damaged; damage in a large one is found while it
@@ -52,7 +55,8 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 		return nil, err
 	}
 	passed := &steady{now: opts.Now}
-	s := &Store{ledger: &ledger{epoch: epoch{off: opts.unfenced}}, leases: newLeases(passed), copies: newCopies(), now: opts.Now}
+	s := &Store{leases: newLeases(passed), copies: newCopies(), news: newNews(), now: opts.Now}
+	s.ledger = &ledger{epoch: epoch{off: opts.unfenced}, news: s.news, uncatalogued: opts.uncatalogued}
 	if opts.checkFirstBytes == 0 {
 		opts.checkFirstBytes = checkFirstBytes
 	}
@@ -79,7 +83,7 @@ func OpenStore(ctx context.Context, opts StoreOptions) (*Store, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	s.file.closers = append(s.file.closers, closeFunc(s.endCopies))
+	s.file.closers = append(s.file.closers, closeFunc(s.endCopies), closeFunc(s.endFollowing))
 	if err := s.keepLeases(ctx, opts.RestartGrace); err != nil {
 		return nil, errors.Join(fmt.Errorf("keep leases over the restart: %w", err), s.Close())
 	}
@@ -122,6 +126,9 @@ type encoded struct {
 	deliver          bool
 	body             []byte
 	detail           string // for the audit entry
+	facts            facts  // for the catalogue
+
+	repeatOf string // set by the writer; see detection.Record
 }
 
 // Commit implements detection.Store.
@@ -145,7 +152,13 @@ func (s *Store) Commit(ctx context.Context, records []detection.Record) error {
 		}
 		return nil
 	}})
-	return translate("commit detections", detection.ErrUnavailable, err)
+	if err != nil { // the writer may still be at it: the rows are not ours
+		return translate("commit detections", detection.ErrUnavailable, err)
+	}
+	for i := range rows {
+		records[i].RepeatOf = rows[i].repeatOf
+	}
+	return nil
 }
 
 func encode(records []detection.Record) (rows []encoded, bytes int64, err error) {
@@ -162,7 +175,7 @@ func encode(records []detection.Record) (rows []encoded, bytes int64, err error)
 		rows[i] = encoded{
 			id: d.ID, owner: records[i].Owner, deliver: records[i].Deliver,
 			seenAt: d.SeenAt.UnixMicro(), received: d.ReceivedAt.UnixMicro(),
-			body: body, detail: digest(body),
+			body: body, detail: digest(body), facts: factsOf(d),
 		}
 		bytes += int64(len(body)) + rowOverheadBytes
 	}

@@ -21,6 +21,11 @@ func (b box) contains(lat, lon float64) bool {
 	return lat >= b.south-slackDeg && lat <= b.north+slackDeg && lon >= b.west-slackDeg && lon <= b.east+slackDeg
 }
 
+// holds reports whether a point lies in the box and not on its edge.
+func (b box) holds(lat, lon float64) bool {
+	return lat > b.south+slackDeg && lat < b.north-slackDeg && lon > b.west+slackDeg && lon < b.east-slackDeg
+}
+
 // overlaps reports whether the boxes have more than an edge in common.
 func (b box) overlaps(other box) bool {
 	return b.south+slackDeg < other.north && other.south+slackDeg < b.north &&

@@ -24,7 +24,7 @@ func TestCacheBound(t *testing.T) {
 	for lon := range 9 {
 		write(t, dir, fmt.Sprintf("N46E%03d.hgt", lon), hgt(46, lon, 121, hills))
 	}
-	limit := 3*int64(2*121*121+121*121/32+4096) + 100
+	limit := 3*(&tile{placement: placement{rows: 121, columns: 121}}).bytes() + 100
 	m := open(t, Options{Dir: dir, CacheBytes: limit})
 	visit := func(lon int) {
 		if got, ok := msl(m, 46.5, float64(lon)+0.5); !ok || math.Abs(got-math.Round(hills(46.5, float64(lon)+0.5))) > 1e-6 {
@@ -57,8 +57,11 @@ func TestCacheSizes(t *testing.T) {
 		tl := &tile{datum: HAE, wide: tt.wide, placement: placement{rows: tt.rows, columns: tt.columns, latStepDeg: 1e-4, lonStepDeg: 1e-4}}
 		g := newGrid(tl)
 		g.finish(tl)
-		took := int64(2*cap(g.narrow) + 4*cap(g.wide) + 4*cap(g.levels[0].hae) + 4*cap(g.levels[1].hae))
-		if took > tl.bytes() || tl.bytes()-took > 4200+took/20 {
+		took := int64(2*cap(g.narrow) + 4*cap(g.wide) + 8*cap(g.geoid.nodes))
+		for _, level := range g.levels {
+			took += int64(4 * cap(level.hae))
+		}
+		if took > tl.bytes() || tl.bytes()-took > 10000+took/20 {
 			t.Errorf("%+v: takes %d bytes, said to be %d", tt, took, tl.bytes())
 		}
 	}
@@ -70,7 +73,7 @@ func TestConcurrent(t *testing.T) {
 	for lon := range 4 {
 		write(t, dir, fmt.Sprintf("N46E%03d.hgt", lon), hgt(46, lon, 61, hills))
 	}
-	m := open(t, Options{Dir: dir, CacheBytes: 2 * (2*61*61 + 4400)})
+	m := open(t, Options{Dir: dir, CacheBytes: 2 * (&tile{placement: placement{rows: 61, columns: 61}}).bytes()})
 	var busy, most atomic.Int32
 	for i := range m.index.levels {
 		for _, tiles := range m.index.levels[i].squares {

@@ -14,7 +14,8 @@ type grid struct {
 	columns    int
 	narrow     []int16   // either
 	wide       []float32 // or; NaN is a void
-	levels     [2]ceilings
+	levels     [3]ceilings
+	geoid      geoid
 	highestHAE float64 // of the known posts; higher than any ground if there are none
 }
 
@@ -25,10 +26,11 @@ type ceilings struct {
 	hae     []float32
 }
 
-// Sides of the squares, in cells: half a kilometre and four kilometres of posts each second of arc.
+// Sides of the squares, in cells; of posts each second of arc, 120 m to 2 km. Each is a multiple of the one before.
 const (
-	smallSquare = 16
-	largeSquare = 128
+	smallSquare  = 4
+	middleSquare = 16
+	largeSquare  = 64
 )
 
 // newGrid makes room for the posts of a tile. All of them are voids.
@@ -71,19 +73,17 @@ func (g *grid) post(row, column int) float64 {
 	return math.NaN()
 }
 
-// finish computes the ceilings when all posts are set.
+// finish computes what follows from the posts when all are set.
 func (g *grid) finish(t *tile) {
+	g.geoid = newGeoid(t)
 	highest := math.Inf(-1)
 	small := newCeilings(t, smallSquare)
 	for i := range small.hae {
 		square := g.ceiling(t, i/small.columns*smallSquare, i%small.columns*smallSquare, &highest)
 		small.hae[i] = math.Nextafter32(float32(square), float32(math.Inf(1)))
 	}
-	large := newCeilings(t, largeSquare)
-	for i := range large.hae {
-		large.hae[i] = small.highest(i/large.columns*(largeSquare/smallSquare), i%large.columns*(largeSquare/smallSquare))
-	}
-	g.levels = [...]ceilings{large, small}
+	middle := small.gathered(t, middleSquare)
+	g.levels = [...]ceilings{middle.gathered(t, largeSquare), middle, small}
 	g.highestHAE = highest
 	if math.IsInf(highest, -1) {
 		g.highestHAE = geo.HighestGroundHAEMetres
@@ -105,7 +105,7 @@ func (g *grid) ceiling(t *tile, row, column int, highest *float64) float64 {
 		}
 	}
 	if t.datum == MSL {
-		square += highestGeoid(t.lat(lastRow), t.lat(row), t.lon(column), t.lon(lastColumn))
+		square += g.geoid.highest(t.lat(lastRow), t.lat(row), t.lon(column), t.lon(lastColumn))
 	}
 	*highest = max(*highest, square)
 	if voids {
@@ -114,38 +114,26 @@ func (g *grid) ceiling(t *tile, row, column int, highest *float64) float64 {
 	return square
 }
 
-// highestGeoid is not less than the undulation of the geoid anywhere in a rectangle. The grid of the geoid has nodes each
-// quarter of a degree and is bilinear between them, so the nodes around the rectangle bound it.
-func highestGeoid(south, north, west, east float64) float64 {
-	const nodesPerDeg = 4
-	highest := math.Inf(-1)
-	for y := math.Floor(south * nodesPerDeg); y <= math.Ceil(north*nodesPerDeg); y++ {
-		for x := math.Floor(west * nodesPerDeg); x <= math.Ceil(east*nodesPerDeg); x++ {
-			highest = max(highest, geo.GeoidUndulationMetres(y/nodesPerDeg, x/nodesPerDeg))
-		}
-	}
-	return highest
-}
-
 func newCeilings(t *tile, cells int) ceilings {
 	rows, columns := (t.rows-2+cells)/cells, (t.columns-2+cells)/cells
 	return ceilings{cells: cells, columns: columns, hae: make([]float32, max(0, rows*columns))}
 }
 
-// highest returns the highest of the small squares in a large one.
-func (c *ceilings) highest(row, column int) float32 {
-	const side = largeSquare / smallSquare
-	highest := float32(math.Inf(-1))
-	for r := row; r < min(row+side, len(c.hae)/c.columns); r++ {
-		for i := column; i < min(column+side, c.columns); i++ {
-			highest = max(highest, c.hae[r*c.columns+i])
-		}
+// gathered returns the ceilings of squares that are several times as large.
+func (c *ceilings) gathered(t *tile, cells int) ceilings {
+	larger := newCeilings(t, cells)
+	for i := range larger.hae {
+		larger.hae[i] = float32(math.Inf(-1))
 	}
-	return highest
+	for i, hae := range c.hae {
+		at := i/c.columns*c.cells/cells*larger.columns + i%c.columns*c.cells/cells
+		larger.hae[at] = max(larger.hae[at], hae)
+	}
+	return larger
 }
 
-// bounded returns the largest square around a cell whose ceiling lies below a height.
-func (g *grid) bounded(t *tile, row, column int, hae float64) (geo.Patch, bool) {
+// bounded finds the largest square around a cell whose ceiling lies below a height.
+func (g *grid) bounded(t *tile, row, column int, hae float64, p *geo.Patch) (found bool) {
 	for i := range g.levels {
 		level := &g.levels[i]
 		y, x := row/level.cells, column/level.cells
@@ -153,12 +141,12 @@ func (g *grid) bounded(t *tile, row, column int, hae float64) (geo.Patch, bool) 
 		if hae < ceiling+geo.ClearanceMetres {
 			continue
 		}
-		p := geo.Patch{Kind: geo.Bounded, CeilingHAEMetres: ceiling}
+		p.Kind, p.CeilingHAEMetres = geo.Bounded, ceiling
 		box{
 			north: t.lat(y * level.cells), south: t.lat(min((y+1)*level.cells, t.rows-1)),
 			west: t.lon(x * level.cells), east: t.lon(min((x+1)*level.cells, t.columns-1)),
-		}.setTo(&p)
-		return p, true
+		}.setTo(p)
+		return true
 	}
-	return geo.Patch{}, false
+	return false
 }

@@ -70,7 +70,7 @@ func TestPackedRefusals(t *testing.T) {
 		"not a valid zip":      {"a.zip", []byte("PK")},
 		"4294967295 bytes are": {"N46E008.hgt.gz", lying},
 		"unexpected EOF":       {"N46E008.hgt.gz", append(packed[:300:300], packed[len(packed)-4:]...)},
-		": EOF":                {"N46E008.hgt.gz", []byte{0, 0, 0, 0}},
+		"file: unexpected EOF": {"N46E008.hgt.gz", []byte{0, 0, 0, 0}},
 		"negative offset":      {"N46E008.hgt.gz", nil},
 	} {
 		dir := t.TempDir()

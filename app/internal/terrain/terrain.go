@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -90,6 +91,7 @@ type Model struct {
 	index   index
 	cache   *cache
 	summary Summary
+	last    atomic.Pointer[tile] // that answered, if no other one lies over it
 }
 
 var _ geo.Terrain = (*Model)(nil)
@@ -120,15 +122,31 @@ func (m *Model) Summary() Summary { return m.summary }
 // cannot be read. Over a void it may be as high as the highest post of the tile (in a GeoTIFF: of the page of about a
 // million posts), elsewhere as high as any mountain.
 func (m *Model) Patch(latDeg, lonDeg, haeMetres float64) geo.Patch {
+	// A ray asks the same tile many times. Inside it, nothing better is to be found.
+	if t := m.last.Load(); t != nil && t.footprint.holds(latDeg, lonDeg) {
+		var p geo.Patch
+		if m.patchOf(t, latDeg, lonDeg, haeMetres, &p); p.Kind != geo.Unknown {
+			return p
+		}
+	}
+	return m.search(latDeg, lonDeg, haeMetres)
+}
+
+// search asks the tiles at a point, from the best one on, until one knows the ground.
+func (m *Model) search(latDeg, lonDeg, haeMetres float64) geo.Patch {
 	known := box{south: math.Inf(-1), north: math.Inf(1), west: math.Inf(-1), east: math.Inf(1)}
 	ceiling := math.Inf(-1)
 	t, turn := m.index.next(latDeg, lonDeg, -1)
 	for t != nil {
-		p := m.patchOf(t, latDeg, lonDeg+turn, haeMetres)
+		var p geo.Patch
+		m.patchOf(t, latDeg, lonDeg+turn, haeMetres, &p)
 		b := boxOf(&p).turned(-turn).within(known)
 		b.setTo(&p)
 		p.Bilinear.LonDeg -= turn
 		if p.Kind != geo.Unknown {
+			if len(t.finer) == 0 && m.last.Load() != t {
+				m.last.Store(t)
+			}
 			return p
 		}
 		known, ceiling = b, max(ceiling, p.CeilingHAEMetres)
@@ -144,18 +162,19 @@ func (m *Model) Patch(latDeg, lonDeg, haeMetres float64) geo.Patch {
 }
 
 // patchOf asks one tile. The longitude is in the turn of the tile.
-func (m *Model) patchOf(t *tile, lat, lon, hae float64) geo.Patch {
+func (m *Model) patchOf(t *tile, lat, lon, hae float64, p *geo.Patch) {
 	g := m.cache.grid(t)
 	if g == nil {
-		p := geo.Patch{Kind: geo.Unknown, CeilingHAEMetres: geo.HighestGroundHAEMetres}
-		t.footprint.setTo(&p)
-		return p
+		p.Kind, p.CeilingHAEMetres = geo.Unknown, geo.HighestGroundHAEMetres
+		t.footprint.setTo(p)
+		return
 	}
-	p := m.cell(t, g, lat, lon, hae)
-	b := boxOf(&p)
-	for _, finer := range t.finer {
-		b = b.besides(finer, lat, lon)
+	m.cell(t, g, lat, lon, hae, p)
+	if len(t.finer) > 0 {
+		b := boxOf(p)
+		for _, finer := range t.finer {
+			b = b.besides(finer, lat, lon)
+		}
+		b.setTo(p)
 	}
-	b.setTo(&p)
-	return p
 }

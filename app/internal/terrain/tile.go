@@ -72,7 +72,7 @@ func (t *tile) bytes() int64 {
 		size = 4
 	}
 	posts := int64(t.rows) * int64(t.columns)
-	return size*posts + posts/32 + 4096
+	return size*posts + posts/4 + posts/32 + 8<<10
 }
 
 // postMetres is how far the posts lie apart, as the mean of both directions.
@@ -82,54 +82,45 @@ func (t *tile) postMetres() float64 {
 	return metresPerDeg * math.Sqrt(t.latStepDeg*t.lonStepDeg*math.Cos(middle))
 }
 
-// undulation is what the datum adds to a post.
-func (t *tile) undulation(row, column int) float64 {
-	if t.datum == HAE {
-		return 0
-	}
-	return geo.GeoidUndulationMetres(t.lat(row), t.lon(column))
-}
-
 // hae returns the height of a post; ok is false for a void.
 func (t *tile) hae(g *grid, row, column int) (haeMetres float64, ok bool) {
 	post := g.post(row, column)
 	if math.IsNaN(post) {
 		return 0, false
 	}
-	return post + t.undulation(row, column), true
+	if t.datum == MSL {
+		post += g.geoid.at(t.lat(row), t.lon(column))
+	}
+	return post, true
 }
 
 // cell answers for the cell of the grid around a point of the footprint.
-func (m *Model) cell(t *tile, g *grid, lat, lon, hae float64) geo.Patch {
+func (m *Model) cell(t *tile, g *grid, lat, lon, hae float64, p *geo.Patch) {
 	row, column := t.cellAt(lat, lon)
 	inner := row >= 0 && row < t.rows-1 && column >= 0 && column < t.columns-1
-	if inner {
-		if p, ok := g.bounded(t, row, column, hae); ok {
-			return p
-		}
+	if inner && g.bounded(t, row, column, hae, p) {
+		return
 	}
-	p := geo.Patch{Kind: geo.Surface, SigmaMetres: t.sigmaMetres}
+	p.Kind, p.SigmaMetres = geo.Surface, t.sigmaMetres
 	box{
 		north: t.lat(row), south: t.lat(row + 1), west: t.lon(column), east: t.lon(column + 1),
-	}.within(t.footprint).setTo(&p)
+	}.within(t.footprint).setTo(p)
 	var corners [2][2]float64
 	for i := range 2 {
 		for j := range 2 {
-			height, ok := 0.0, false
+			ok := false
 			if inner {
-				height, ok = t.hae(g, row+i, column+j)
+				corners[i][j], ok = t.hae(g, row+i, column+j)
 			} else {
-				height, ok = m.corner(t, g, row+i, column+j)
+				corners[i][j], ok = m.corner(t, g, row+i, column+j)
 			}
 			if !ok {
 				p.Kind, p.CeilingHAEMetres = geo.Unknown, g.highestHAE
-				return p
+				return
 			}
-			corners[i][j] = height
 		}
 	}
 	p.Bilinear = t.bilinear(row, column, &corners)
-	return p
 }
 
 // cellAt returns the post to the north-west of a point. It may be one beyond the edge if the tile has a rim.
