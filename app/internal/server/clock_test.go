@@ -68,7 +68,7 @@ func startJumpyFleet(t *testing.T) *jumpyFleet {
 // yearsToken holds before and after every jump.
 func yearsToken(t *testing.T, cfg server.ServeConfig) string {
 	t.Helper()
-	bearer, err := cfg.Key.Mint("tester", 4*farthestJump, time.Now().Add(-2*farthestJump))
+	bearer, err := cfg.Keys.Mint(tester, 4*farthestJump, time.Now().Add(-2*farthestJump))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/detection-api/detection-api/app/internal/cot"
+	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/geo"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
+	"github.com/detection-api/detection-api/app/internal/tak"
+	"github.com/detection-api/detection-api/app/internal/terrain"
 	"github.com/detection-api/detection-api/app/internal/token"
+	"github.com/detection-api/detection-api/app/internal/track"
 )
 
 // Common is what both roles are told.
@@ -29,8 +34,19 @@ type Common struct {
 // ServeConfig is what the serve role is told.
 type ServeConfig struct {
 	Common
-	Key        token.Key
+	Keys          *token.Ring    // verify tokens, and sign those that clients get here
+	Clients       *token.Clients // who may have a token for an id and a secret; nil: nobody
+	TokenLifetime time.Duration  // of those tokens
+
 	Thresholds geo.Thresholds
+	Cameras    detection.Profiles // what is known of the cameras; nil: nothing
+	Terrain    terrain.Options    // without a Dir there is no height model; logger, registry and clock are those of the service
+	Tracks     *track.Options     // nil: each detection is an object of its own
+	TrackEvery time.Duration      // a track goes to TAK at most once in this time
+
+	PicturesDir      string // where pictures are kept; empty: nowhere
+	PicturesMaxBytes int64
+	PicturesMaxAge   time.Duration // 0: until there is no room
 
 	StoreURL     string // empty: a store of its own in DataDir
 	StoreToken   string
@@ -44,8 +60,19 @@ type ServeConfig struct {
 	TargetWait    time.Duration // for a commit, from which follows how many detections may be in progress; 0: no bound
 	SubjectRate   float64       // detections a second that one token's subject may report; 0: no limit
 
-	TAKAddr  string // host:port; empty: nothing is delivered
-	CoTStale time.Duration
+	ReadRate      float64 // requests a second that one subject may make to read; 0: no limit
+	TokenRate     float64 // tokens a second that one client may ask for; 0: the default
+	MaxStreams    int     // open at one time; 0: the default
+	MaxBatchItems int     // 0: the default
+
+	// TAKAddr is where events go: endpoints in order of preference (see tak.ParseEndpoints); empty: nothing is delivered.
+	TAKAddr        string
+	TAKTLS         tak.TLSOptions
+	TAKMethod      string        // of HTTP endpoints, PUT or POST; empty: PUT
+	TAKReturnAfter time.Duration // how long an endpoint that failed is passed over; 0: the default
+	BacklogRate    float64       // events a second of those that waited; 0: no limit
+	CoTStale       time.Duration // where CoTProfile says nothing
+	CoTProfile     *cot.Profile  // how object classes look on the map; nil: tactical
 }
 
 // StoreConfig is what the store role is told.

@@ -25,6 +25,7 @@ type endpoint struct {
 	http        *http.Server
 	connections connections
 	draining    atomic.Bool
+	stopping    chan struct{} // closed when draining begins
 }
 
 // listen binds at once, so that the address is known and taken when it returns.
@@ -35,7 +36,7 @@ func listen(addr string) (*endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", addr, err)
 	}
-	return &endpoint{listener: l}, nil
+	return &endpoint{listener: l, stopping: make(chan struct{})}, nil
 }
 
 // use sets the HTTP server. While the endpoint drains, each answer tells the client to close the connection: the client
@@ -72,6 +73,7 @@ func (e *endpoint) serve(ctx context.Context, log *slog.Logger, drainDelay time.
 	}
 	log.Info("draining", "delay", drainDelay.String())
 	e.draining.Store(true)
+	close(e.stopping)
 	select {
 	case <-time.After(drainDelay):
 		return nil

@@ -13,12 +13,11 @@ import (
 	"github.com/detection-api/detection-api/app/internal/backup"
 	"github.com/detection-api/detection-api/app/internal/cot"
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/detection-api/detection-api/app/internal/geo"
 	"github.com/detection-api/detection-api/app/internal/httpapi"
 	"github.com/detection-api/detection-api/app/internal/relay"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
 	"github.com/detection-api/detection-api/app/internal/storeapi"
-	"github.com/detection-api/detection-api/app/internal/token"
+	"github.com/detection-api/detection-api/app/internal/track"
 )
 
 // errDraining is why a role that stops is not ready.
@@ -79,13 +78,90 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		return err
 	}
 	registry := newRegistry()
-	store, err := s.openStore(ctx, cfg)
+	store, queue, err := s.openRecord(ctx, cfg, registry)
 	if err != nil {
 		return err
 	}
+	dialer, err := takDialer(cfg, registry)
+	if err != nil {
+		return err
+	}
+	encoder := cot.Encoder{Stale: cfg.CoTStale, Profile: cfg.CoTProfile}
+	relaying := relay.Options{
+		Queue: queue, Store: store, Dial: dial(dialer), Encode: encoder.Encode, Owner: cfg.PodName,
+		Lease: cfg.Lease, StoreTimeout: cfg.StoreTimeout, BacklogRate: cfg.BacklogRate,
+		Logger: cfg.Logger, Registerer: registry, Now: cfg.Now,
+	}
+	if cfg.Tracks != nil {
+		relaying.Series, relaying.SeriesEvery = seriesOf, cfg.TrackEvery
+	}
+	journal := relay.New(relaying)
+	s.closers.push("the relay", journal.Stop)
+	pipeline := &detection.Pipeline{Encode: encoder.Encode, Journal: journal, Now: cfg.Now, Get: finder{store: store, queue: queue}.Get}
+	if pipeline.Locator, err = locator(cfg, registry); err != nil {
+		return err
+	}
+	if pipeline.Track, err = s.tracking(cfg, store); err != nil {
+		return err
+	}
+	api := s.apiOptions(cfg, registry)
+	if api.Pictures, err = pictureKeeper(cfg); err != nil {
+		return err
+	}
+	api.Ingestor, api.Batch, api.Retractor = pipeline, pipeline, pipeline
+	api.Finder, api.Catalogue = finder{store: store, queue: queue}, store
+	api.Encode = func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, cfg.Now()) }
+	api.Ready = func() httpapi.Readiness { return s.readiness(cfg.Slot, queue, journal) }
+	api.TAKStatus = statusOfTAK(dialer, journal)
+	s.endpoint.use(httpapi.NewServer(httpapi.New(api), cfg.Logger))
+	return nil
+}
+
+// apiOptions is what the API is told by the configuration alone.
+func (s *Server) apiOptions(cfg ServeConfig, registry *prometheus.Registry) httpapi.Options {
+	return httpapi.Options{
+		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now,
+		MaxBodyBytes: cfg.MaxBodyBytes, TargetWait: cfg.TargetWait, SubjectRate: cfg.SubjectRate,
+		ReadRate: cfg.ReadRate, TokenRate: cfg.TokenRate, MaxStreams: cfg.MaxStreams, MaxBatchItems: cfg.MaxBatchItems,
+		Authenticate: func(bearer string) (httpapi.Identity, error) {
+			identity, err := cfg.Keys.Verify(bearer, cfg.Now())
+			return identityOf(identity), err
+		},
+		Issue:    issuer(cfg),
+		Stopping: s.endpoint.stopping,
+	}
+}
+
+// tracking returns what recognises objects, or nil when that is off.
+func (s *Server) tracking(cfg ServeConfig, record detection.Catalogue) (func(*detection.Detection), error) {
+	if cfg.Tracks == nil {
+		return nil, nil
+	}
+	opts := *cfg.Tracks
+	opts.Thresholds = cfg.Thresholds
+	tracker, err := track.New(opts)
+	if err != nil {
+		return nil, fmt.Errorf("track objects: %w", err)
+	}
+	s.closers.push("following the record", ignoreContext(follow(tracker, record, cfg.Logger)))
+	return tracker.Observe, nil
+}
+
+// record is where detections are kept and looked through.
+type record interface {
+	detection.Store
+	detection.Catalogue
+}
+
+// openRecord opens the store, or the way to it, and this pod's queue.
+func (s *Server) openRecord(ctx context.Context, cfg ServeConfig, registry *prometheus.Registry) (record, *sqlite.Queue, error) {
+	store, err := s.openStore(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
 	queue, err := sqlite.OpenQueue(ctx, sqlite.QueueOptions{Options: cfg.sqliteOptions(), MaxBytes: cfg.QueueMaxBytes})
 	if err != nil {
-		return fmt.Errorf("open the queue: %w", err)
+		return nil, nil, fmt.Errorf("open the queue: %w", err)
 	}
 	s.closers.push("the queue", ignoreContext(queue.Close))
 	if cfg.StoreURL == "" {
@@ -94,35 +170,11 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	}
 	registerSetAside(registry, queue)
 	cfg.checkMemory(databasesOf(cfg))
-	encoder := cot.Encoder{Stale: cfg.CoTStale}
-	journal := relay.New(relay.Options{
-		Queue: queue, Store: store, Dial: dialTAK(cfg), Encode: encoder.Encode, Owner: cfg.PodName,
-		Lease: cfg.Lease, StoreTimeout: cfg.StoreTimeout,
-		Logger: cfg.Logger, Registerer: registry, Now: cfg.Now,
-	})
-	s.closers.push("the relay", journal.Stop)
-	ring := token.Alone(cfg.Key)
-	handler := httpapi.New(httpapi.Options{
-		Logger: cfg.Logger, Registerer: registry, Gatherer: registry, Now: cfg.Now,
-		MaxBodyBytes: cfg.MaxBodyBytes, TargetWait: cfg.TargetWait, SubjectRate: cfg.SubjectRate,
-		Authenticate: func(bearer string) (httpapi.Identity, error) {
-			identity, err := ring.Verify(bearer, cfg.Now())
-			return identityOf(identity), err
-		},
-		Ingestor: &detection.Pipeline{
-			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: cfg.Thresholds},
-			Encode:  encoder.Encode, Journal: journal, Now: cfg.Now,
-		},
-		Finder: finder{store: store, queue: queue},
-		Encode: func(d detection.Detection) ([]byte, error) { return encoder.Encode(d, cfg.Now()) },
-		Ready:  func() httpapi.Readiness { return s.readiness(cfg.Slot, queue, journal) },
-	})
-	s.endpoint.use(httpapi.NewServer(handler, cfg.Logger))
-	return nil
+	return store, queue, nil
 }
 
 // openStore connects to the store role, or opens a store of this process's own.
-func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (detection.Store, error) {
+func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (record, error) {
 	if cfg.StoreURL == "" {
 		store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), Retention: cfg.Retention})
 		if err != nil {
@@ -209,10 +261,11 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 			}
 			return store.Ready(ctx)
 		},
-		Operations: store, Copy: copier(store, cfg.Version),
+		Operations: store, Catalogue: store, Copy: copier(store, cfg.Version),
 		Verified: func(_ context.Context, b storeapi.Backup) error { return memory.Remember(b) },
 	})
 	s.endpoint.use(httpapi.NewServer(handler, cfg.Logger))
 	s.endpoint.http.RegisterOnShutdown(store.StopCopies)
+	s.endpoint.http.RegisterOnShutdown(store.StopFollowing)
 	return nil
 }

@@ -61,13 +61,16 @@ func start(t testing.TB, s *server.Server, err error) *running {
 	return r
 }
 
+// tester may do everything.
+var tester = token.Identity{Subject: "tester", Roles: []token.Role{token.Ingest, token.Read, token.Operate}}
+
 func serveConfig(t testing.TB, dir string) server.ServeConfig {
 	key, err := token.NewKey("a key made for one test run: " + time.Now().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return server.ServeConfig{
-		Common: common(t, dir), Key: key, Thresholds: geo.DefaultThresholds(), StoreTimeout: 2 * time.Second,
+		Common: common(t, dir), Keys: token.Alone(key), TokenLifetime: time.Minute, Thresholds: geo.DefaultThresholds(), StoreTimeout: 2 * time.Second,
 		PodName: "pod-1", Lease: time.Second, QueueMaxBytes: 64 << 20, MaxBodyBytes: 1 << 20, CoTStale: time.Minute,
 	}
 }
@@ -82,7 +85,7 @@ type client struct {
 
 func newClient(t testing.TB, cfg server.ServeConfig, url string) *client {
 	t.Helper()
-	bearer, err := cfg.Key.Mint("tester", time.Hour, time.Now())
+	bearer, err := cfg.Keys.Mint(tester, time.Hour, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,48 +2,86 @@ package server
 
 import (
 	"context"
-	"sync/atomic"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/detection-api/detection-api/app/internal/cot"
 	"github.com/detection-api/detection-api/app/internal/relay"
 	"github.com/detection-api/detection-api/app/internal/tak"
 )
 
-// dialTAK returns how the relay reaches TAK, or nil when there is no server to reach. It remembers whether the server
-// answers pings, so that one that hangs later is not taken for one that never does.
-func dialTAK(cfg ServeConfig) func(context.Context) (relay.Link, error) {
+// takDialer returns the way to TAK, or nil when there is no server to reach. TLS files that are wrong are told now and do not
+// keep the service from taking detections: they may be put right at any time.
+func takDialer(cfg ServeConfig, reg prometheus.Registerer) (*tak.Dialer, error) {
 	if cfg.TAKAddr == "" {
-		return nil
+		return nil, nil
+	}
+	endpoints, err := tak.ParseEndpoints(cfg.TAKAddr)
+	if err != nil {
+		return nil, err
 	}
 	uid := "detection-api." + cfg.PodName
-	var answers atomic.Bool
-	return func(ctx context.Context) (relay.Link, error) {
-		conn, err := tak.Dial(ctx, tak.Options{
-			Addr:       cfg.TAKAddr,
-			Hello:      func() []byte { return cot.Hello(uid, cfg.PodName, cfg.Now()) },
-			Ping:       func() []byte { return cot.Ping(uid, cfg.Now()) },
-			IsPong:     cot.IsPong,
-			ExpectPong: answers.Load(),
-			Now:        cfg.Now,
-			Logger:     cfg.Logger,
-		})
-		if err != nil {
-			return nil, err
+	dialer, err := tak.NewDialer(tak.DialerOptions{
+		Endpoints: endpoints, TLS: cfg.TAKTLS, Method: cfg.TAKMethod, ReturnAfter: cfg.TAKReturnAfter,
+		Conn: tak.Options{
+			Hello:  func() []byte { return cot.Hello(uid, cfg.PodName, cfg.Now()) },
+			Ping:   func() []byte { return cot.Ping(uid, cfg.Now()) },
+			IsPong: cot.IsPong,
+			Now:    cfg.Now,
+			Logger: cfg.Logger,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the way to TAK: %w", err)
+	}
+	if err := dialer.Check(); err != nil {
+		cfg.Logger.Error("the files for TLS to TAK; will be read again at each connection", "error", err)
+	}
+	registerTAK(reg, dialer)
+	return dialer, nil
+}
+
+// dial is how the relay wants a Dialer.
+func dial(dialer *tak.Dialer) func(context.Context) (relay.Link, error) {
+	if dialer == nil {
+		return nil
+	}
+	return func(ctx context.Context) (relay.Link, error) { return dialer.Dial(ctx) }
+}
+
+// takStatus is what GET /api/v1/tak/status tells.
+type takStatus struct {
+	tak.LinkStatus
+	QueueDepth       int64   `json:"queue_depth"`        // detections in this pod that are owed to TAK
+	OldestAgeSeconds float64 `json:"oldest_age_seconds"` // of the first of them
+}
+
+func statusOfTAK(dialer *tak.Dialer, journal *relay.Relay) func() any {
+	if dialer == nil {
+		return nil
+	}
+	return func() any {
+		state := journal.State()
+		return takStatus{dialer.Status(), state.Queue.Undelivered, state.Oldest.Seconds()}
+	}
+}
+
+func registerTAK(reg prometheus.Registerer, dialer *tak.Dialer) {
+	gauge := func(name, help string, value func(tak.LinkStatus) float64) {
+		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(dialer.Status()) })
+	}
+	gauge("tak_connected", "1 while there is a link to a TAK endpoint.", func(s tak.LinkStatus) float64 {
+		if s.State == tak.Connected {
+			return 1
 		}
-		return &link{Conn: conn, answers: &answers}, nil
-	}
-}
-
-// link notes what a connection has learnt of the server.
-type link struct {
-	*tak.Conn
-	answers *atomic.Bool
-}
-
-func (l *link) Send(ctx context.Context, events [][]byte) error {
-	err := l.Conn.Send(ctx, events)
-	if l.Status().Answered {
-		l.answers.Store(true)
-	}
-	return err
+		return 0
+	})
+	gauge("tak_last_byte_age_seconds", "Time since the TAK server sent a byte, 0 without a link.", func(s tak.LinkStatus) float64 {
+		if s.LastByteAgeSeconds == nil {
+			return 0
+		}
+		return *s.LastByteAgeSeconds
+	})
 }
