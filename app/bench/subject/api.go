@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -114,6 +115,7 @@ func (a *API) handler(store detection.Store, queue detection.Queue, takAddr stri
 	if a.bearer, err = key.Mint("bench", time.Hour, time.Now()); err != nil {
 		return nil, err
 	}
+	ring := token.Alone(key)
 	registry, log, encoder := prometheus.NewRegistry(), slog.New(slog.DiscardHandler), cot.Encoder{}
 	journal := relay.New(relay.Options{
 		Queue: queue, Store: store, Dial: dial(takAddr), Encode: encoder.Encode, Owner: Owner,
@@ -126,8 +128,11 @@ func (a *API) handler(store detection.Store, queue detection.Queue, takAddr stri
 	})
 	return httpapi.New(httpapi.Options{
 		Logger: log, Registerer: registry, Gatherer: registry,
-		TargetWait:   targetWait,
-		Authenticate: func(bearer string) (string, error) { return key.Verify(bearer, time.Now()) },
+		TargetWait: targetWait,
+		Authenticate: func(bearer string) (httpapi.Identity, error) {
+			identity, err := ring.Verify(bearer, time.Now())
+			return httpapi.Identity{Subject: identity.Subject, Roles: []httpapi.Role{httpapi.Ingest, httpapi.Read}}, err
+		},
 		Ingestor: &detection.Pipeline{
 			Locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: geo.DefaultThresholds()},
 			Encode:  encoder.Encode, Journal: journal, Now: time.Now,
@@ -178,7 +183,9 @@ func (a *API) Close() error {
 
 // Post reports one detection and returns nil when it is accepted into the store.
 func (a *API) Post(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(Body))
+	// At another place in the pixel each time: the same one is a repetition.
+	body := strings.Replace(Body, `"pixel_x":2000,`, fmt.Sprintf(`"pixel_x":%v,`, 2000+rand.Float64()/1000), 1)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -82,10 +82,15 @@ func (l *load) start(t *testing.T, seed uint64) {
 	})
 }
 
+// another returns the report of another object: at another place in the pixel, as the same one is a repetition.
+func another(body string) string {
+	return strings.Replace(body, `"pixel_x":2000,`, fmt.Sprintf(`"pixel_x":%v,`, 2000+rand.Float64()/1000), 1)
+}
+
 func (l *load) post() {
 	l.gate.RLock()
 	defer l.gate.RUnlock()
-	response, err := l.send(http.MethodPost, "/api/v1/detections", detectionBody)
+	response, err := l.send(http.MethodPost, "/api/v1/detections", another(detectionBody))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var refused *net.OpError

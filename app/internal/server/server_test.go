@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"regexp"
@@ -102,8 +104,13 @@ func (c *client) post(body string) *http.Response {
 	return response
 }
 
+// another returns the report of another object: at another place in the pixel, as the same one is a repetition.
+func another(body string) string {
+	return strings.Replace(body, `"pixel_x":2000,`, fmt.Sprintf(`"pixel_x":%v,`, 2000+rand.Float64()/1000), 1)
+}
+
 func (c *client) send(body string) (*http.Response, error) {
-	request, err := http.NewRequest(http.MethodPost, c.url+"/api/v1/detections", strings.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, c.url+"/api/v1/detections", strings.NewReader(another(body)))
 	if err != nil {
 		return nil, err
 	}
