@@ -18,7 +18,7 @@ import (
 const aboutGeolocate = `detection-api geolocate [flags] [FILE ...]
 
 Reads one detection as JSON a line, from the files or from standard input, and writes one JSON a line in the same order:
-the position (lat, lon in degrees, hae_m, ce90_m, le90_m, slant_range_m, flag, method) or error_code and error_message.
+the position (lat, lon in degrees, hae_m, msl_m, ce90_m, le90_m, slant_range_m, depression_deg, flag, method) or error_code and error_message.
 hae_m is null when the altitude datum is AGL, which does not tell the height of the ground. No server and no key is needed.
 A line without a position is an answer, not a failure: the exit code is 0, and the number of such lines goes to standard
 error.`
@@ -33,7 +33,9 @@ type located struct {
 	HAEMetres        *float64 `json:"hae_m"`
 	CE90Metres       float64  `json:"ce90_m"`
 	LE90Metres       float64  `json:"le90_m"`
+	MSLMetres        *float64 `json:"msl_m,omitempty"`
 	SlantRangeMetres float64  `json:"slant_range_m"`
+	DepressionDeg    float64  `json:"depression_deg"`
 	Flag             geo.Flag `json:"flag"`
 	Method           string   `json:"method"`
 	Warnings         []string `json:"warnings,omitempty"`
@@ -49,6 +51,8 @@ type refused struct {
 func runGeolocate(ctx context.Context, io streams, args []string) error {
 	fs := flag.NewFlagSet("geolocate", flag.ContinueOnError)
 	thresholds := thresholdFlags(fs)
+	ground := groundFlags{}
+	ground.register(fs)
 	if err := parse(fs, aboutGeolocate, io.out, args); err != nil {
 		return err
 	}
@@ -56,8 +60,12 @@ func runGeolocate(ctx context.Context, io streams, args []string) error {
 		return err
 	}
 	out := bufio.NewWriter(io.out)
-	g := geolocator{locator: detection.Locator{Sigmas: geo.DefaultSigmas(), Thresholds: *thresholds}, out: out}
-	err := g.readAll(ctx, io.in, fs.Args())
+	locator, err := ground.locator(*thresholds)
+	if err != nil {
+		return err
+	}
+	g := geolocator{locator: locator, out: out}
+	err = g.readAll(ctx, io.in, fs.Args())
 	if g.failed > 0 {
 		fmt.Fprintf(io.err, "detection-api geolocate: %d of %d lines have no position\n", g.failed, g.lines)
 	}
@@ -155,7 +163,7 @@ func (g *geolocator) locate(text []byte, tooLong bool) (located, error) {
 	}
 	return located{
 		Lat: fix.LatDeg, Lon: fix.LonDeg, HAEMetres: fix.HAEMetres, CE90Metres: fix.CE90Metres, LE90Metres: fix.LE90Metres,
-		SlantRangeMetres: fix.SlantRangeMetres, Flag: fix.Flag, Method: fix.Method, Warnings: append(in.Warnings, warnings...),
+		MSLMetres: fix.MSLMetres, SlantRangeMetres: fix.SlantRangeMetres, DepressionDeg: fix.DepressionDeg, Flag: fix.Flag, Method: fix.Method, Warnings: append(in.Warnings, warnings...),
 	}, nil
 }
 

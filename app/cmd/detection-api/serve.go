@@ -2,18 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"os"
 	"strconv"
 	"time"
 
+	"github.com/detection-api/detection-api/app/internal/httpapi"
 	"github.com/detection-api/detection-api/app/internal/server"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
-	"github.com/detection-api/detection-api/app/internal/token"
 )
 
 const aboutServe = `detection-api serve [flags]
@@ -25,8 +25,11 @@ It needs a signing key: JWT_SECRET_KEY="$(openssl rand -base64 48)" makes one fo
 type serveFlags struct {
 	commonFlags
 	config                     server.ServeConfig
-	jwtKey, jwtKeyFile         string
 	storeToken, storeTokenFile string
+	keys                       keyFlags
+	tak                        takFlags
+	ground                     groundFlags
+	tracks                     trackFlags
 }
 
 func runServe(ctx context.Context, io streams, args []string) error {
@@ -54,14 +57,14 @@ func newServeFlags(fs *flag.FlagSet) *serveFlags {
 	f := &serveFlags{}
 	c := &f.config
 	f.register(fs, ":8000")
-	fs.StringVar(&f.jwtKey, "jwt-secret-key", "", "signing `key` of the tokens, at least 32 bytes")
-	fs.StringVar(&f.jwtKeyFile, "jwt-secret-key-file", "", "`file` with the signing key")
+	f.keys.register(fs, c)
+	f.tak.register(fs, c)
+	f.ground.register(fs)
+	f.tracks.register(fs, c)
 	fs.StringVar(&c.StoreURL, "store-url", "", "`URL` of the store role; empty: a store of its own in --data-dir")
 	fs.StringVar(&f.storeToken, "store-token", "", "`secret` shared with the store role")
 	fs.StringVar(&f.storeTokenFile, "store-token-file", "", "`file` with the secret shared with the store role")
 	fs.DurationVar(&c.StoreTimeout, "store-timeout", 2*time.Second, "how long a call to the store may take")
-	fs.StringVar(&c.TAKAddr, "tak-addr", "", "`host:port` of the TAK server's plain TCP input; empty: nothing is sent")
-	fs.DurationVar(&c.CoTStale, "cot-stale", 5*time.Minute, "how long an event stays on the map after it was sent")
 	fs.StringVar(&c.PodName, "pod-name", "", "`name` of this pod among all serving ones (default: the host's name)")
 	fs.StringVar(&c.Slot, "slot", "", "`name` of the blue/green slot, told by /ready")
 	fs.DurationVar(&c.Lease, "lease-duration", 30*time.Second, "how long other pods wait before they deliver for a vanished one")
@@ -71,6 +74,12 @@ func newServeFlags(fs *flag.FlagSet) *serveFlags {
 		"longest wait for a commit that is aimed at: what would wait longer at the measured rate is refused with 503; 0: no bound")
 	fs.Float64Var(&c.SubjectRate, "subject-rate", 0,
 		"`detections` a second that the subject of a token may report, ten seconds' worth at once; more are refused with 429; 0: no limit")
+	fs.Float64Var(&c.ReadRate, "read-rate", 0, "`requests` a second that the subject of a token may make to read, ten seconds' worth at once; 0: no limit")
+	fs.Float64Var(&c.TokenRate, "token-rate", httpapi.DefaultTokenRate, "`tokens` a second that one client may ask for; an address ten times as many")
+	fs.IntVar(&c.MaxStreams, "max-streams", httpapi.DefaultMaxStreams, "`streams` that are open at one time, at most")
+	fs.StringVar(&c.PicturesDir, "pictures-dir", "", "`directory` to keep the pictures of reports in; empty: they are hashed and not kept")
+	fs.Int64Var(&c.PicturesMaxBytes, "pictures-max-bytes", 1<<30, "size of all kept pictures in `bytes`, at most: the oldest go first")
+	fs.DurationVar(&c.PicturesMaxAge, "pictures-max-age", 7*24*time.Hour, "how long pictures are kept; 0: until there is no room")
 	t := thresholdFlags(fs)
 	f.finish = func() { c.Thresholds = *t }
 	return f
@@ -80,17 +89,17 @@ func newServeFlags(fs *flag.FlagSet) *serveFlags {
 func (f *serveFlags) resolve(io streams) (server.ServeConfig, error) {
 	f.finish()
 	c := f.config
-	secretKey, err := secret("jwt-secret-key", f.jwtKey, f.jwtKeyFile)
-	if err != nil {
-		return c, err
-	}
-	if c.Key, err = token.NewKey(secretKey); err != nil {
-		return c, &usageError{fmt.Errorf("jwt-secret-key: %w", err)}
-	}
+	var err error
 	if c.StoreToken, err = secret("store-token", f.storeToken, f.storeTokenFile); err != nil {
 		return c, err
 	}
 	if c.Common, err = f.common(io); err != nil {
+		return c, err
+	}
+	if c.Cameras, c.Terrain, err = f.ground.resolve(); err != nil {
+		return c, err
+	}
+	if err := errors.Join(f.keys.resolve(&c), f.tak.resolve(&c), f.tracks.resolve(&c)); err != nil {
 		return c, err
 	}
 	if c.PodName == "" {
@@ -114,11 +123,6 @@ func checkServe(c server.ServeConfig) error {
 		}
 		if c.Retention != (sqlite.Retention{}) {
 			return wrongUsage("retention is the store's: give its flags to the store role, not to serve with --store-url")
-		}
-	}
-	if c.TAKAddr != "" {
-		if host, port, err := net.SplitHostPort(c.TAKAddr); err != nil || host == "" || !isPort(port) {
-			return wrongUsage("tak-addr: want host:port with a port from 1 to 65535, got %q", c.TAKAddr)
 		}
 	}
 	for name, d := range map[string]time.Duration{"store-timeout": c.StoreTimeout, "cot-stale": c.CoTStale, "lease-duration": c.Lease} {
