@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/httpapi"
@@ -147,11 +146,6 @@ func checkServe(c server.ServeConfig) error {
 
 // minQueueBytes leaves room for a few batches of rows in either half of the queue.
 const minQueueBytes = 16 << 20
-
-func isPort(text string) bool {
-	n, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && n > 0
-}
 
 func orEmbedded(storeURL string) string {
 	if storeURL == "" {
