@@ -25,8 +25,6 @@ func testInput(t *testing.T) Input {
 	return in
 }
 
-func ptr[T any](value T) *T { return &value }
-
 func mustLocate(t *testing.T, l Locator, in Input) (Fix, []string) {
 	t.Helper()
 	fix, warnings, err := l.Locate(in)
@@ -43,16 +41,16 @@ func TestFocalLengthInMillimetres(t *testing.T) {
 	in := testInput(t)
 	in.PixelX, in.PixelY = 1700, 100
 	want, _ := mustLocate(t, testLocator(), in)
-	in.Sensor.FocalLengthMM = ptr(20.625)
+	in.Sensor.FocalLengthMM = new(20.625)
 	both, warnings := mustLocate(t, testLocator(), in)
 	if both.LatDeg != want.LatDeg || mentions(warnings, "focal_length_mm") {
 		t.Errorf("both given and equal: %+v, %q", both, warnings)
 	}
-	in.Sensor.FocalLengthMM = ptr(20.625 * 1.06)
+	in.Sensor.FocalLengthMM = new(20.625 * 1.06)
 	if both, warnings = mustLocate(t, testLocator(), in); both.LatDeg != want.LatDeg || !mentions(warnings, "focal_length_mm") {
 		t.Errorf("both given, 6 %% apart: %+v, %q", both, warnings)
 	}
-	in.Sensor.FocalLengthPx, in.Sensor.FocalLengthMM = 0, ptr(20.625)
+	in.Sensor.FocalLengthPx, in.Sensor.FocalLengthMM = 0, new(20.625)
 	if got, _ := mustLocate(t, testLocator(), in); geo.HorizontalDistanceMetres(point(got), point(want)) > 1e-6 {
 		t.Errorf("in millimetres %+v, in pixels %+v", got, want)
 	}
@@ -83,9 +81,9 @@ func TestRefusals(t *testing.T) {
 		}, CodeOutsideLens, "sensor_metadata.distortion"},
 		{"no focal length", func(in *Input) { in.Sensor.FocalLengthPx = 0 }, CodeInvalidField, "sensor_metadata.focal_length"},
 		{"no sensor width", func(in *Input) {
-			in.Sensor.FocalLengthPx, in.Sensor.FocalLengthMM, in.Sensor.SensorWidthMM = 0, ptr(8.0), nil
+			in.Sensor.FocalLengthPx, in.Sensor.FocalLengthMM, in.Sensor.SensorWidthMM = 0, new(8.0), nil
 		}, CodeInvalidField, "sensor_metadata.sensor_width_mm"},
-		{"a focal length of a kilometre", func(in *Input) { in.Sensor.FocalLengthPx, in.Sensor.FocalLengthMM = 0, ptr(1e6) }, CodeInvalidField, "sensor_metadata.focal_length_mm"},
+		{"a focal length of a kilometre", func(in *Input) { in.Sensor.FocalLengthPx, in.Sensor.FocalLengthMM = 0, new(1e6) }, CodeInvalidField, "sensor_metadata.focal_length_mm"},
 		{"magnetic, without a time", func(in *Input) { in.Sensor.HeadingReference, in.SeenAt = MagneticNorth, time.Time{} }, CodeInvalidField, "timestamp"},
 		{"magnetic, in 1999", func(in *Input) {
 			in.Sensor.HeadingReference, in.SeenAt = MagneticNorth, time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -123,7 +121,7 @@ type plain struct{ haeMetres float64 }
 func (p plain) Patch(latDeg, lonDeg, _ float64) geo.Patch {
 	return geo.Patch{
 		Kind: geo.Surface, SouthDeg: latDeg - 0.1, NorthDeg: latDeg + 0.1, WestDeg: lonDeg - 0.1, EastDeg: lonDeg + 0.1,
-		Bilinear: geo.Bilinear{LatDeg: latDeg, LonDeg: lonDeg, HAEMetres: p.haeMetres}, SigmaMetres: 2,
+		Bilinear: geo.Bilinear{LatDeg: latDeg, LonDeg: lonDeg, HAEMetres: p.haeMetres}, SigmaMetres: 2, Model: "SRTM1",
 	}
 }
 
@@ -147,6 +145,9 @@ func TestTerrain(t *testing.T) {
 		got, warnings := mustLocate(t, l, asked)
 		if geo.HorizontalDistanceMetres(point(got), point(want)) > 0.05 || got.Method != MethodRayTerrain || len(warnings) != 1 {
 			t.Errorf("%s: %+v %q, want as %+v", datum, got, warnings, want)
+		}
+		if got.HeightSource != "SRTM1" || want.HeightSource != "" {
+			t.Errorf("%s: heights from %q, stated ones from %q", datum, got.HeightSource, want.HeightSource)
 		}
 		if got.HAEMetres == nil || math.Abs(*got.HAEMetres-ground) > 0.01 || got.MSLMetres == nil {
 			t.Errorf("%s: the height %v is not that of the ground", datum, got.HAEMetres)
@@ -194,7 +195,7 @@ func TestMagneticHeading(t *testing.T) {
 		t.Errorf("%v m from where the true heading leads; %q", d, warnings)
 	}
 	// sigma 0.26 and 5417/32750 degrees join the heading's 2.
-	in.Sensor.Sigmas = &Sigmas{HeadingDeg: ptr(math.Sqrt(2*2 + 0.26*0.26 + 5417./32750*5417/32750))}
+	in.Sensor.Sigmas = &Sigmas{HeadingDeg: new(math.Sqrt(2*2 + 0.26*0.26 + 5417./32750*5417/32750))}
 	if want, _ = mustLocate(t, testLocator(), in); math.Abs(got.CE90Metres/want.CE90Metres-1) > 1e-4 {
 		t.Errorf("CE90 %v, want %v", got.CE90Metres, want.CE90Metres)
 	}
@@ -213,11 +214,11 @@ func TestMagneticHeading(t *testing.T) {
 func TestSigmasInOrder(t *testing.T) {
 	l := testLocator()
 	l.Profiles = Profiles{
-		"cam-3":   {Sigmas: &Sigmas{HeadingDeg: ptr(0.5), FocalPercent: ptr(2.0)}},
-		AnyCamera: {Sigmas: &Sigmas{RollDeg: ptr(9.0)}},
+		"cam-3":   {Sigmas: &Sigmas{HeadingDeg: new(0.5), FocalPercent: new(2.0)}},
+		AnyCamera: {Sigmas: &Sigmas{RollDeg: new(9.0)}},
 	}
 	in := testInput(t)
-	in.Sensor.Sigmas = &Sigmas{HeadingDeg: ptr(0.1), GroundMetres: ptr(0.0)}
+	in.Sensor.Sigmas = &Sigmas{HeadingDeg: new(0.1), GroundMetres: new(0.0)}
 	want := geo.DefaultSigmas()
 	want.HeadingDeg, want.FocalRatio, want.GroundHeightMetres = 0.1, 0.02, 0
 	if got := l.sigmas(in); got != want {

@@ -38,7 +38,7 @@ func TestProfileOfACamera(t *testing.T) {
 		t.Errorf("resolved again to %+v, %v", again, err)
 	}
 	in = testInput(t)
-	in.Sensor.PrincipalPointXPx, in.Sensor.PrincipalPointYPx = ptr(1.0), ptr(2.0)
+	in.Sensor.PrincipalPointXPx, in.Sensor.PrincipalPointYPx = new(1.0), new(2.0)
 	in.Sensor.Distortion, in.Sensor.HeadingReference = &Distortion{}, TrueNorth
 	if s, err = l.Resolve(in); err != nil || *s.PrincipalPointXPx != 1 || s.Distortion.K1 != 0 || s.HeadingReference != TrueNorth {
 		t.Errorf("over the report's own: %+v, %v", s, err)
@@ -65,7 +65,7 @@ func TestProfileOfACamera(t *testing.T) {
 func TestPrincipalPointMatters(t *testing.T) {
 	in := testInput(t)
 	plain, _ := mustLocate(t, testLocator(), in)
-	in.Sensor.PrincipalPointXPx, in.Sensor.PrincipalPointYPx = ptr(986.0), ptr(540.0)
+	in.Sensor.PrincipalPointXPx, in.Sensor.PrincipalPointYPx = new(986.0), new(540.0)
 	if moved, _ := mustLocate(t, testLocator(), in); geo.HorizontalDistanceMetres(point(plain), point(moved)) < 1 {
 		t.Errorf("%+v, then %+v", plain, moved)
 	}

@@ -126,7 +126,7 @@ func TestCoverageOfOtherSigmas(t *testing.T) {
 // refused because its errors have no bound, the fix is zero and the coverage 100 %.
 func coverageOfTruths(t *testing.T, p pose, stated, truth Sigmas, noise *rand.Rand) (Fix, float64) {
 	t.Helper()
-	camera, real := p.camera(), truth.byInput()
+	camera, spread := p.camera(), truth.byInput()
 	fix, err := Locate(camera, p.u, p.v, 0, stated)
 	if errors.Is(err, ErrUnbounded) {
 		return Fix{}, 100
@@ -140,7 +140,7 @@ func coverageOfTruths(t *testing.T, p pose, stated, truth Sigmas, noise *rand.Ra
 	for range truths {
 		var d deviations
 		for k := range d {
-			d[k] = real[k] * noise.NormFloat64()
+			d[k] = spread[k] * noise.NormFloat64()
 		}
 		if truth := w.moved(at, fix.Hit, d); math.Hypot(truth.X, truth.Y) <= fix.CE90Metres {
 			within++

@@ -88,19 +88,27 @@ func TestDefaultSigmasAgreeWithTheField(t *testing.T) {
 	}
 }
 
-// TestSampledAgreesWithLinear runs both methods where both hold.
+// TestSampledAgreesWithLinear runs both methods where both hold: near, and so far away in the north that bearings at the
+// fix are more than a degree and a half from those at the camera.
 func TestSampledAgreesWithLinear(t *testing.T) {
-	camera := testCamera(5, 5, 300)
-	camera.PitchDeg = -40
-	fix, err := Locate(camera, 700, 300, 0, DefaultSigmas())
-	if err != nil || fix.Method != Linear {
-		t.Fatal(fix, err)
-	}
-	w := viewOf(t, camera, 700, 300)
-	ce90, ellipse, err := w.sampledEllipse(fix.Hit, DefaultSigmas().byInput())
-	if err != nil || math.Abs(ce90/fix.CE90Metres-1) > 0.02 || math.Abs(ellipse.CE90Metres()/ce90-1) > 1e-9 ||
-		math.Abs(ellipse.MajorAzimuthDeg-fix.Ellipse.MajorAzimuthDeg) > 2 {
-		t.Errorf("sampled %v %+v (%v), linear %v %+v", ce90, ellipse, err, fix.CE90Metres, fix.Ellipse)
+	near, far := testCamera(5, 5, 300), testCamera(80, 5, 60)
+	near.PitchDeg, far.PitchDeg, far.Position.HAEMetres = -40, -16, 12000
+	exact := DefaultSigmas()
+	exact.PitchDeg, exact.RollDeg, exact.FocalRatio = 0.1, 0.1, 0.001
+	for _, camera := range []Camera{near, far} {
+		fix, err := Locate(camera, 700, 500, 0, exact)
+		if err != nil || fix.Method != Linear {
+			t.Fatal(fix, err)
+		}
+		w := viewOf(t, camera, 700, 500)
+		ce90, ellipse, err := w.sampledEllipse(fix.Hit, exact.byInput())
+		if err != nil || math.Abs(ce90/fix.CE90Metres-1) > 0.02 || math.Abs(ellipse.CE90Metres()/ce90-1) > 1e-9 ||
+			math.Abs(ellipse.MajorAzimuthDeg-fix.Ellipse.MajorAzimuthDeg) > 1.5 {
+			t.Errorf("sampled %v %+v (%v), linear %v %+v", ce90, ellipse, err, fix.CE90Metres, fix.Ellipse)
+		}
+		if turned := w.spread(fix.Hit, &deviations{}).convergenceDeg; camera == far && turned < 1.6 {
+			t.Errorf("bearings turn by only %v degrees", turned)
+		}
 	}
 }
 

@@ -12,9 +12,25 @@ func TestMGRSZones(t *testing.T) {
 		lat, lon float64
 		want     string
 	}{
-		{60.4, 5.3, "32V"}, {60.4, 2.9, "31V"}, {55.9, 5.3, "31U"}, {64.1, 5.3, "31W"},
-		{78.2, 8.9, "31X"}, {78.2, 9.1, "33X"}, {78.2, 20.9, "33X"}, {78.2, 21.1, "35X"}, {78.2, 32.9, "35X"}, {78.2, 33.1, "37X"}, {78.2, 41.9, "37X"}, {78.2, 42.1, "38X"},
-		{84, 10, "33X"}, {-80, 10, "32C"}, {0, -180, "1N"}, {0, 180, "1N"}, {0, 179.9, "60N"}, {-0.001, 0, "31M"}, {10, 359, "30P"},
+		{60.4, 5.3, "32V"},
+		{60.4, 2.9, "31V"},
+		{55.9, 5.3, "31U"},
+		{64.1, 5.3, "31W"},
+		{78.2, 8.9, "31X"},
+		{78.2, 9.1, "33X"},
+		{78.2, 20.9, "33X"},
+		{78.2, 21.1, "35X"},
+		{78.2, 32.9, "35X"},
+		{78.2, 33.1, "37X"},
+		{78.2, 41.9, "37X"},
+		{78.2, 42.1, "38X"},
+		{84, 10, "33X"},
+		{-80, 10, "32C"},
+		{0, -180, "1N"},
+		{0, 180, "1N"},
+		{0, 179.9, "60N"},
+		{-0.001, 0, "31M"},
+		{10, 359, "30P"},
 	}
 	for _, tt := range tests {
 		got, err := MGRS(tt.lat, tt.lon, 0)
@@ -35,7 +51,7 @@ func TestTransverseMercatorIsConformal(t *testing.T) {
 	for _, lat := range []float64{-79, -33, 0.5, 48, 83} {
 		for _, lon := range []float64{0, 1.5, 3} {
 			east, north := transverseMercator(lat, lon)
-			var least, most = math.Inf(1), 0.0
+			least, most := math.Inf(1), 0.0
 			for azimuth := 0.0; azimuth < 360; azimuth += 30 {
 				lat2, lon2, _ := geodesic(lat, lon, azimuth, 10)
 				east2, north2 := transverseMercator(lat2, lon2)

@@ -11,11 +11,12 @@ import (
 // for the years 2025.0 to 2030.0. It is believed for a year before and after, with linear change as within; there
 // MagneticField.Extrapolated is set. A new model comes every five years.
 const (
-	WMMFirstYear, WMMLastYear = 2025.0, 2030.0
-	wmmSlackYears             = 1.0
-	wmmDegree                 = 12
-	wmmTerms                  = wmmDegree * (wmmDegree + 3) / 2
-	wmmRadiusMetres           = 6371200.0 // geomagnetic reference radius
+	WMMFirstYear    = 2025.0
+	WMMLastYear     = 2030.0
+	wmmSlackYears   = 1.0
+	wmmDegree       = 12
+	wmmTerms        = wmmDegree * (wmmDegree + 3) / 2
+	wmmRadiusMetres = 6371200.0 // geomagnetic reference radius
 )
 
 // WMMBlackoutNanotesla is the horizontal intensity below which compasses are not to be used: the blackout zones around the

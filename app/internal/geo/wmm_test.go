@@ -78,8 +78,15 @@ func TestMagneticModelYears(t *testing.T) {
 		extrapolated bool
 		err          error
 	}{
-		{2023.99, false, ErrOutsideMagneticModel}, {2024, true, nil}, {2024.99, true, nil}, {2025, false, nil}, {2029.99, false, nil},
-		{2030, true, nil}, {2030.99, true, nil}, {2031, false, ErrOutsideMagneticModel}, {1, false, ErrOutsideMagneticModel},
+		{2023.99, false, ErrOutsideMagneticModel},
+		{2024, true, nil},
+		{2024.99, true, nil},
+		{2025, false, nil},
+		{2029.99, false, nil},
+		{2030, true, nil},
+		{2030.99, true, nil},
+		{2031, false, ErrOutsideMagneticModel},
+		{1, false, ErrOutsideMagneticModel},
 		{math.NaN(), false, ErrOutsideMagneticModel},
 	} {
 		got, err := MagneticFieldAt(LatLonHAE{LatDeg: 50}, tt.year)
