@@ -42,13 +42,16 @@ func catchUp(ctx context.Context, conn *sql.Conn) error {
 
 func enterFrom(ctx context.Context, tx *sql.Tx, entered, newest int64) error {
 	for _, st := range []string{
-		`INSERT INTO catalogue (seq, accepted, seen_at, lat, lon, class, camera, flag, track, retracted_at)
-			SELECT f.seq, a.seq, f.seen_at, lat, lon, class, camera, flag, track,
+		`INSERT INTO catalogue (seq, seen_at, lat, lon, class, camera, flag, track, retracted_at)
+			SELECT f.seq, f.seen_at, lat, lon, class, camera, flag, track,
 				(SELECT r.received_at FROM catalogue c JOIN detections r ON r.seq = c.seq WHERE c.retracts = d.id)
-			FROM facts f JOIN detections d ON d.seq = f.seq LEFT JOIN (
+			FROM facts f JOIN detections d ON d.seq = f.seq WHERE f.seq > ?1 AND f.seq <= ?2`,
+		`WITH a AS MATERIALIZED (
 				SELECT seq, ?2 + 1 - row_number() OVER (ORDER BY seq DESC) AS number
 				FROM (SELECT seq FROM audit WHERE event = 'accepted' ORDER BY seq DESC LIMIT ?2 - ?1)
-			) a ON a.number = f.seq WHERE f.seq > ?1`,
+			)
+			INSERT INTO catalogue (seq, accepted, seen_at) SELECT c.seq, a.seq, c.seen_at FROM a CROSS JOIN catalogue c ON c.seq = a.number WHERE true
+			ON CONFLICT (seq) DO UPDATE SET accepted = excluded.accepted`,
 		`INSERT OR IGNORE INTO blocks SELECT kind, value, seq / 1024 FROM block_facts WHERE seq > ?1 AND seq <= ?2 AND value IS NOT NULL`,
 	} {
 		if _, err := tx.ExecContext(ctx, st, entered, newest); err != nil {

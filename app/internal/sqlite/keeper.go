@@ -45,7 +45,9 @@ type keeper struct {
 
 	sweeping sync.Mutex // one Sweep at a time
 	at       int64      // where the search for old detections goes on
-	told     string     // the last complaint, so that a lasting fault is one line in the log
+	// forgotten is the block up to which the index of the catalogue was cleared since the start.
+	forgotten int64
+	told      string // the last complaint, so that a lasting fault is one line in the log
 
 	stop context.CancelFunc
 	done sync.WaitGroup

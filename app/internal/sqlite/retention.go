@@ -64,6 +64,9 @@ func (s *Store) Sweep(ctx context.Context) (Swept, error) {
 		if swept.Detections, err = s.removeDetections(ctx, r); err != nil {
 			return swept, translate("remove old detections", detection.ErrUnavailable, err)
 		}
+		if err := s.forgetBlocks(ctx); err != nil {
+			return swept, translate("forget what was removed", detection.ErrUnavailable, err)
+		}
 	}
 	if r := s.keeper.retention; r.AuditMaxAge > 0 {
 		if swept.AuditEntries, err = s.cutAudit(ctx, r.AuditMaxAge); err != nil {
@@ -71,6 +74,29 @@ func (s *Store) Sweep(ctx context.Context) (Swept, error) {
 		}
 	}
 	return swept, nil
+}
+
+// forgetEvery is after how many empty blocks the index of the catalogue lets them go: it has to be read from end to end.
+const forgetEvery = 64
+
+// forgetBlocks removes what the index of the catalogue says about blocks before the oldest detection.
+func (s *Store) forgetBlocks(ctx context.Context) error {
+	var oldest int64
+	if err := s.file.readers.QueryRowContext(ctx, `SELECT coalesce(min(seq), 0) FROM detections`).Scan(&oldest); err != nil {
+		return err
+	}
+	block := oldest / blockSeqs
+	if block < s.keeper.forgotten+forgetEvery {
+		return nil
+	}
+	err := s.file.writer.do(ctx, &op{rows: 1, bytes: rowOverheadBytes, run: func() error {
+		_, err := s.execute(`DELETE FROM blocks WHERE block < ?`, block)
+		return err
+	}})
+	if err == nil {
+		s.keeper.forgotten = block
+	}
+	return err
 }
 
 // removable is a detection as retention sees it.

@@ -128,20 +128,21 @@ func (s search) candidates(before int64) (query statement, ok bool) {
 	for _, b := range s.blocks {
 		texts, query.args = append(texts, b.text), append(query.args, b.args...)
 	}
-	query.text = `SELECT block FROM (` + strings.Join(texts, " INTERSECT ") + `) WHERE block <= ? GROUP BY block ORDER BY block DESC`
+	query.text = `SELECT block FROM (` + strings.Join(texts, " INTERSECT ") + `) WHERE +block <= ? GROUP BY block ORDER BY block DESC`
 	query.args = append(query.args, before/blockSeqs)
 	return query, len(s.blocks) > 0
 }
 
 // entries is the query for up to limit entries below a position and, unless it is empty, in a JSON list of blocks.
 func (s search) entries(blocks string, before int64, limit int) statement {
-	from, args := "catalogue c", []any{}
+	from, below, args := "catalogue c", "c.seq < ?", []any{}
 	if blocks != "" {
+		below = "+c.seq < ?" // a block ends sooner: with the plus SQLite takes that for the end of the range
 		from = "json_each(?) b CROSS JOIN catalogue c ON c.seq >= b.value * 1024 AND c.seq < (b.value + 1) * 1024"
 		args = append(args, blocks)
 	}
 	text := `SELECT d.seq, d.body, f.retracted_at FROM (SELECT c.seq, c.retracted_at FROM ` + from +
-		` WHERE ` + strings.Join(s.where, " AND ") + ` AND c.seq < ? ORDER BY c.seq DESC LIMIT ?) f
+		` WHERE ` + strings.Join(s.where, " AND ") + ` AND ` + below + ` ORDER BY c.seq DESC LIMIT ?) f
 		JOIN detections d ON d.seq = f.seq ORDER BY f.seq DESC`
 	return statement{text, append(append(args, s.args...), before, limit)}
 }

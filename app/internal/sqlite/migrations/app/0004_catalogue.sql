@@ -29,7 +29,6 @@ CREATE TABLE blocks (
   block INTEGER NOT NULL, -- detections.seq / 1024
   PRIMARY KEY (kind, value, block)
 ) WITHOUT ROWID;
-CREATE INDEX blocks_block ON blocks (block);
 
 -- The facts of each detection as its body has them.
 CREATE VIEW facts AS
