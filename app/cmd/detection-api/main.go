@@ -38,6 +38,7 @@ func commands() []command {
 		{"check", "ask URLs and fail unless all of them answer 200", runCheck},
 		{"geolocate", "compute positions from JSON lines, without a server", runGeolocate},
 		{"token", "make a bearer token for the API", runToken},
+		{"client", "make a secret for a client that gets its tokens from the API", runClient},
 		{"version", "print the version", runVersion},
 	}
 }

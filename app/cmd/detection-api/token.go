@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/token"
@@ -18,6 +19,7 @@ func runToken(_ context.Context, io streams, args []string) error {
 	key := fs.String("jwt-secret-key", "", "signing `key`, the same as that of serve")
 	keyFile := fs.String("jwt-secret-key-file", "", "`file` with the signing key")
 	subject := fs.String("subject", "developer", "`name` of the client")
+	roles := fs.String("roles", "ingest,read,operate", "what its holder may `do`, with commas; empty: no such claim, which means ingest and read")
 	lifetime := fs.Duration("lifetime", time.Hour, "how long the token is valid")
 	if err := parse(fs, aboutToken, io.out, args); err != nil {
 		return err
@@ -36,7 +38,13 @@ func runToken(_ context.Context, io streams, args []string) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("jwt-secret-key: %w", err)}
 	}
-	signed, err := k.Mint(*subject, *lifetime, time.Now())
+	identity := token.Identity{Subject: *subject}
+	if *roles != "" {
+		if identity.Roles, err = token.ParseRoles(strings.Split(*roles, ",")); err != nil {
+			return wrongUsage("roles: %w", err)
+		}
+	}
+	signed, err := token.Alone(k).Mint(identity, *lifetime, time.Now())
 	if err != nil {
 		return err
 	}
