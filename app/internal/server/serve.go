@@ -94,6 +94,9 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	if cfg.Tracks != nil {
 		relaying.Series, relaying.SeriesEvery = seriesOf, cfg.TrackEvery
 	}
+	if cfg.CoTCameras > 0 {
+		relaying.Camera, relaying.CameraEvery = encoder.Camera, cfg.CoTCameras
+	}
 	journal := relay.New(relaying)
 	s.closers.push("the relay", journal.Stop)
 	pipeline := &detection.Pipeline{Encode: encoder.Encode, Journal: journal, Now: cfg.Now, Get: finder{store: store, queue: queue}.Get}
