@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -37,9 +38,7 @@ func TestErrorsAreDocumented(t *testing.T) {
 	}
 	codes := codesIn(t, "detection/errors.go")
 	inHTTP := codesIn(t, "httpapi/errors.go")
-	for name, code := range inHTTP {
-		codes[name] = code
-	}
+	maps.Copy(codes, inHTTP)
 	statuses := statusesIn(t, "httpapi/errors.go")
 	if len(codes) < 20 || len(statuses) != len(codes) {
 		t.Errorf("%d codes and %d statuses were found", len(codes), len(statuses))

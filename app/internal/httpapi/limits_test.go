@@ -212,8 +212,12 @@ func TestLeaseGivesBack(t *testing.T) {
 		announced, body, bound int64
 		want                   error
 	}{
-		{0, 300 << 10, room, nil}, {300 << 10, 300 << 10, room, nil}, {room, room, room, nil},
-		{0, room + 1, 2 * room, errBusy}, {0, 4 * room, room, nil}, {0, 4 * room, 1 << 10, nil},
+		{0, 300 << 10, room, nil},
+		{300 << 10, 300 << 10, room, nil},
+		{room, room, room, nil},
+		{0, room + 1, 2 * room, errBusy},
+		{0, 4 * room, room, nil},
+		{0, 4 * room, 1 << 10, nil},
 	} {
 		held.grow(min(tt.announced, tt.bound))
 		b := &body{Reader: strings.NewReader(strings.Repeat("x", int(tt.body))), held: held, boundBytes: tt.bound}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,11 +28,11 @@ func TestEndpointsOfOneName(t *testing.T) {
 	got := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			key := family.GetName()
+			key := []string{family.GetName()}
 			for _, label := range metric.GetLabel() {
-				key += " " + label.GetValue()
+				key = append(key, label.GetValue())
 			}
-			got[key] = metric.GetGauge().GetValue()
+			got[strings.Join(key, " ")] = metric.GetGauge().GetValue()
 		}
 	}
 	want := map[string]float64{
