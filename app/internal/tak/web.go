@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -95,14 +96,14 @@ func (w *web) Send(ctx context.Context, events [][]byte) error {
 func (w *web) post(ctx context.Context, event []byte) (refused string, err error) {
 	request, err := http.NewRequestWithContext(ctx, w.method, w.endpoint.URL, bytes.NewReader(event))
 	if err != nil {
-		return "", &Error{Op: opSend, Addr: w.opts.Addr, Err: err}
+		return "", &Error{Op: opSend, Addr: w.opts.Addr, Err: withoutURL(err)}
 	}
 	request.Header.Set("Content-Type", "application/xml")
 	request.Header.Set("User-Agent", "detection-api")
 	w.wrote()
 	response, err := w.client.Do(request)
 	if err != nil {
-		return "", &Error{Op: opSend, Addr: w.opts.Addr, Retryable: true, Err: err, Hint: connectHint(err)}
+		return "", &Error{Op: opSend, Addr: w.opts.Addr, Retryable: true, Err: withoutURL(err), Hint: connectHint(err)}
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswerBytes)) // what it says besides is of no use
@@ -118,6 +119,15 @@ func (w *web) post(ctx context.Context, event []byte) (refused string, err error
 		Op: opSend, Addr: w.opts.Addr, Retryable: true, Hint: answerHint(status), RetryAfter: retryAfter(response, w.opts.Now()),
 		Err: fmt.Errorf("the server answered %d %s", status, http.StatusText(status)),
 	}
+}
+
+// withoutURL takes the URL out of what net/http says: its query may hold a secret, and errors are shown and logged.
+func withoutURL(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // retryAfter reads how long the server wants to be left alone (RFC 9110, 10.2.3), 0 when it does not say.

@@ -114,6 +114,20 @@ func TestRequestsLater(t *testing.T) {
 	}
 }
 
+// TestURLIsNotTold holds that the query of the URL, which may hold a secret, is in no error: those are shown and logged.
+func TestURLIsNotTold(t *testing.T) {
+	s := newSite(t, func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) })
+	link := open(t, tak.DialerOptions{Conn: options()}, s.URL+"/CoT?token=s3cret")
+	defer link.Close()
+	err := link.Send(t.Context(), window(0, 1))
+	if err == nil || strings.Contains(err.Error(), "s3cret") || strings.Contains(link.Err().Error(), "s3cret") {
+		t.Errorf("got %v, %v", err, link.Err())
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("the cause is not told: %v", err)
+	}
+}
+
 // TestRetryAfter holds that a server that asked for a pause gets it, and that another one is used meanwhile.
 func TestRetryAfter(t *testing.T) {
 	now := time.Now()
