@@ -33,6 +33,8 @@ func (f *takFlags) register(fs *flag.FlagSet, c *server.ServeConfig) {
 	fs.DurationVar(&c.TAKReturnAfter, "tak-return-after", tak.DefaultReturnAfter, "how long an endpoint that failed is passed over")
 	fs.Float64Var(&c.BacklogRate, "tak-backlog-rate", relay.DefaultBacklogRate, "`events` a second, at most, of those that waited for more than a minute; 0: no limit")
 	fs.DurationVar(&c.CoTStale, "cot-stale", 5*time.Minute, "how long an event stays on the map after it was sent, where the CoT profile does not say")
+	fs.DurationVar(&c.CoTCameras, "cot-cameras", 0,
+		"show where the cameras are and where they look, each of them at most once in this time; 0: do not show them")
 	fs.StringVar(&f.profile, "cot-profile", "", "how object classes look on the map: tactical (the default) or sar")
 	fs.StringVar(&f.profileFile, "cot-profile-file", "", "JSON `file` that changes a built-in CoT profile; see docs/cot.md")
 }
@@ -50,6 +52,9 @@ func (f *takFlags) resolve(c *server.ServeConfig) (err error) {
 	}
 	if !(c.BacklogRate >= 0) {
 		return wrongUsage("tak-backlog-rate: want a number of at least 0, got %v", c.BacklogRate)
+	}
+	if c.CoTCameras != 0 && c.CoTCameras < time.Second {
+		return wrongUsage("cot-cameras: want 0 or at least 1s, got %v", c.CoTCameras)
 	}
 	c.CoTProfile, err = f.cotProfile()
 	return err
@@ -75,4 +80,17 @@ func (f *takFlags) cotProfile() (*cot.Profile, error) {
 		return nil, wrongUsage("cot-profile-file %s: %w", f.profileFile, err)
 	}
 	return profile, nil
+}
+
+// endpointNames returns the endpoints as they may be logged: without the queries of their URLs, which may hold secrets.
+func endpointNames(list string) string {
+	endpoints, err := tak.ParseEndpoints(list)
+	if err != nil {
+		return "" // resolve has refused it
+	}
+	names := make([]string, len(endpoints))
+	for i, endpoint := range endpoints {
+		names[i] = endpoint.String()
+	}
+	return strings.Join(names, ",")
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/detection-api/detection-api/app/internal/relay"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
 	"github.com/detection-api/detection-api/app/internal/storeapi"
-	"github.com/detection-api/detection-api/app/internal/track"
 )
 
 // errDraining is why a role that stops is not ready.
@@ -95,17 +94,20 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	if cfg.Tracks != nil {
 		relaying.Series, relaying.SeriesEvery = seriesOf, cfg.TrackEvery
 	}
+	if cfg.CoTCameras > 0 {
+		relaying.Camera, relaying.CameraEvery = encoder.Camera, cfg.CoTCameras
+	}
 	journal := relay.New(relaying)
 	s.closers.push("the relay", journal.Stop)
 	pipeline := &detection.Pipeline{Encode: encoder.Encode, Journal: journal, Now: cfg.Now, Get: finder{store: store, queue: queue}.Get}
 	if pipeline.Locator, err = locator(cfg, registry); err != nil {
 		return err
 	}
-	if pipeline.Track, err = s.tracking(cfg, store); err != nil {
+	if pipeline.Track, err = s.tracking(cfg, store, registry); err != nil {
 		return err
 	}
 	api := s.apiOptions(cfg, registry)
-	if api.Pictures, err = pictureKeeper(cfg); err != nil {
+	if api.Pictures, err = s.pictureKeeper(cfg, registry); err != nil {
 		return err
 	}
 	api.Ingestor, api.Batch, api.Retractor = pipeline, pipeline, pipeline
@@ -130,21 +132,6 @@ func (s *Server) apiOptions(cfg ServeConfig, registry *prometheus.Registry) http
 		Issue:    issuer(cfg),
 		Stopping: s.endpoint.stopping,
 	}
-}
-
-// tracking returns what recognises objects, or nil when that is off.
-func (s *Server) tracking(cfg ServeConfig, record detection.Catalogue) (func(*detection.Detection), error) {
-	if cfg.Tracks == nil {
-		return nil, nil
-	}
-	opts := *cfg.Tracks
-	opts.Thresholds = cfg.Thresholds
-	tracker, err := track.New(opts)
-	if err != nil {
-		return nil, fmt.Errorf("track objects: %w", err)
-	}
-	s.closers.push("following the record", ignoreContext(follow(tracker, record, cfg.Logger)))
-	return tracker.Observe, nil
 }
 
 // record is where detections are kept and looked through.
