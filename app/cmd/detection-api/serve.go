@@ -48,7 +48,7 @@ func runServe(ctx context.Context, io streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Logger.Info("serving", "addr", s.Addr(), "version", version, "store", orEmbedded(cfg.StoreURL), "tak", cfg.TAKAddr, "pod", cfg.PodName)
+	cfg.Logger.Info("serving", "addr", s.Addr(), "version", version, "store", orEmbedded(cfg.StoreURL), "tak", endpointNames(cfg.TAKAddr), "pod", cfg.PodName)
 	return s.Run(ctx)
 }
 

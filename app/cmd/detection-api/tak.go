@@ -81,3 +81,16 @@ func (f *takFlags) cotProfile() (*cot.Profile, error) {
 	}
 	return profile, nil
 }
+
+// endpointNames returns the endpoints as they may be logged: without the queries of their URLs, which may hold secrets.
+func endpointNames(list string) string {
+	endpoints, err := tak.ParseEndpoints(list)
+	if err != nil {
+		return "" // resolve has refused it
+	}
+	names := make([]string, len(endpoints))
+	for i, endpoint := range endpoints {
+		names[i] = endpoint.String()
+	}
+	return strings.Join(names, ",")
+}

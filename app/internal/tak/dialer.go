@@ -3,6 +3,7 @@ package tak
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -190,7 +191,8 @@ func (d *Dialer) try(ctx context.Context, n int) (Link, error) {
 	case UDP:
 		return orNil(dialDatagrams(ctx, e, opts))
 	case HTTP, HTTPS:
-		return orNil(dialWeb(ctx, e, d.opts.Method, opts))
+		fresh := func() (*tls.Config, error) { return d.credentials.config(e.Addr) }
+		return orNil(dialWeb(ctx, e, d.opts.Method, opts, fresh))
 	}
 	return orNil(Dial(ctx, opts))
 }

@@ -45,6 +45,8 @@ func TestParseEndpointRefuses(t *testing.T) {
 		"http://user:s3cret@tak/":   "user name",
 		"http://user:s3cret@tak:x/": "not a URL",
 		"tcp://tak:8087?a=%zz":      "query",
+		"user:s3cret@tak:8087":      "user name",
+		"user:s3cret@tak":           "user name",
 	} {
 		_, err := tak.ParseEndpoint(text)
 		var e *tak.Error

@@ -69,6 +69,10 @@ func CheckAddr(addr string) error {
 		return &Error{Op: opConnect, Addr: addr, Err: errors.New(problem), Hint: hint}
 	}
 	const example = "write host:port, for example tak.example.org:8087"
+	if i := strings.LastIndexByte(addr, '@'); i >= 0 {
+		addr = addr[i+1:] // what is before it may be a password
+		return refuse("there is a user name in the address", "a client certificate says who calls; leave the name out")
+	}
 	switch {
 	case addr == "":
 		return refuse("no address", example)

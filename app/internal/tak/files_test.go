@@ -90,6 +90,7 @@ func TestTLSFiles(t *testing.T) {
 		"key and certificate swap": {tak.TLSOptions{CertFile: file(key), KeyFile: file(cert)}, "want PEM"},
 		"no file":                  {tak.TLSOptions{CAFile: "/nowhere/ca.pem"}, "is the Secret mounted"},
 		"not PKCS#12":              {tak.TLSOptions{P12File: file(cert)}, "want a PKCS#12 file"},
+		"JKS":                      {tak.TLSOptions{CAFile: file([]byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1})}, "keytool -importkeystore"},
 		"no certificate":           {tak.TLSOptions{CAFile: file(key)}, "no certificate in it"},
 		"empty":                    {tak.TLSOptions{CAFile: file(nil)}, "neither PEM nor a trust store"},
 		"broken certificate":       {tak.TLSOptions{CAFile: file(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))}, "want PEM"},

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -39,8 +41,9 @@ type web struct {
 	life     context.Context // ends with the link
 }
 
-// dialWeb looks whether the server can be reached, and makes a client for it.
-func dialWeb(ctx context.Context, e Endpoint, method string, opts Options) (*web, error) {
+// dialWeb looks whether the server can be reached, and makes a client for it. A link lives as long as its requests succeed, so
+// each of its connections asks fresh for the configuration of TLS: the certificate may have been renewed.
+func dialWeb(ctx context.Context, e Endpoint, method string, opts Options, fresh func() (*tls.Config, error)) (*web, error) {
 	opts = opts.withDefaults()
 	opts.Addr = e.Addr
 	dialing, cancel := context.WithTimeout(ctx, opts.ConnectTimeout)
@@ -51,9 +54,8 @@ func dialWeb(ctx context.Context, e Endpoint, method string, opts Options) (*web
 	}
 	conn.Close() // the client opens its own
 	transport := &http.Transport{
-		DialContext: opts.Dialer, TLSClientConfig: opts.TLS, TLSHandshakeTimeout: opts.ConnectTimeout,
+		DialContext: opts.Dialer, DialTLSContext: secureDialer(opts, fresh),
 		MaxConnsPerHost: 1, IdleConnTimeout: time.Minute, DisableCompression: true,
-		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1
 	}
 	life, die := context.WithCancel(context.Background())
 	w := &web{opts: opts, endpoint: e, method: method, life: life}
@@ -63,6 +65,21 @@ func dialWeb(ctx context.Context, e Endpoint, method string, opts Options) (*web
 	}
 	w.tether = newTether(opts.Now, e.Addr, ModeResponse, func() { die(); transport.CloseIdleConnections() })
 	return w, nil
+}
+
+// secureDialer opens the connections of one client.
+func secureDialer(opts Options, fresh func() (*tls.Config, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		cfg, err := fresh()
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, opts.ConnectTimeout)
+		defer cancel()
+		opts := opts
+		opts.TLS = cfg
+		return connect(ctx, opts)
+	}
 }
 
 // Send sends the events one after the other and waits for each answer.
@@ -95,14 +112,14 @@ func (w *web) Send(ctx context.Context, events [][]byte) error {
 func (w *web) post(ctx context.Context, event []byte) (refused string, err error) {
 	request, err := http.NewRequestWithContext(ctx, w.method, w.endpoint.URL, bytes.NewReader(event))
 	if err != nil {
-		return "", &Error{Op: opSend, Addr: w.opts.Addr, Err: err}
+		return "", &Error{Op: opSend, Addr: w.opts.Addr, Err: withoutURL(err)}
 	}
 	request.Header.Set("Content-Type", "application/xml")
 	request.Header.Set("User-Agent", "detection-api")
 	w.wrote()
 	response, err := w.client.Do(request)
 	if err != nil {
-		return "", &Error{Op: opSend, Addr: w.opts.Addr, Retryable: true, Err: err, Hint: connectHint(err)}
+		return "", &Error{Op: opSend, Addr: w.opts.Addr, Retryable: true, Err: withoutURL(err), Hint: connectHint(err)}
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswerBytes)) // what it says besides is of no use
@@ -120,11 +137,20 @@ func (w *web) post(ctx context.Context, event []byte) (refused string, err error
 	}
 }
 
+// withoutURL takes the URL out of what net/http says: its query may hold a secret, and errors are shown and logged.
+func withoutURL(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
 // retryAfter reads how long the server wants to be left alone (RFC 9110, 10.2.3), 0 when it does not say.
 func retryAfter(response *http.Response, now time.Time) time.Duration {
 	text := response.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), maxRetryAfter)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -95,7 +96,7 @@ func TestRefusedRequests(t *testing.T) {
 
 // TestRequestsLater has answers that are not about the event: nothing is refused for them.
 func TestRequestsLater(t *testing.T) {
-	for status, after := range map[int]string{500: "", 503: "7", 429: "3600", 401: "", 403: "", 404: "", 405: "", 408: "", 301: "", 302: "x"} {
+	for status, after := range map[int]string{500: "", 503: "7", 429: "3600", 507: "99999999999", 401: "", 403: "", 404: "", 405: "", 408: "", 301: "", 302: "x"} {
 		s := newSite(t, func(w http.ResponseWriter, _ string) {
 			w.Header().Set("Retry-After", after)
 			w.Header().Set("Location", "http://127.0.0.1:1/")
@@ -105,12 +106,26 @@ func TestRequestsLater(t *testing.T) {
 		err := link.Send(t.Context(), window(0, 3))
 		var e *tak.Error
 		var refused *tak.RefusedError
-		want := map[string]time.Duration{"7": 7 * time.Second, "3600": 5 * time.Minute}[after]
+		want := map[string]time.Duration{"7": 7 * time.Second, "3600": 5 * time.Minute, "99999999999": 5 * time.Minute}[after]
 		if !errors.As(err, &e) || !e.Retryable || errors.As(err, &refused) || e.RetryAfter != want || len(s.got()) != 1 {
 			t.Errorf("%d: got %v, retry after %v, %d events", status, err, e.RetryAfter, len(s.got()))
 		}
 		<-link.Lost()
 		link.Close()
+	}
+}
+
+// TestURLIsNotTold holds that the query of the URL, which may hold a secret, is in no error: those are shown and logged.
+func TestURLIsNotTold(t *testing.T) {
+	s := newSite(t, func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) })
+	link := open(t, tak.DialerOptions{Conn: options()}, s.URL+"/CoT?token=s3cret")
+	defer link.Close()
+	err := link.Send(t.Context(), window(0, 1))
+	if err == nil || strings.Contains(err.Error(), "s3cret") || strings.Contains(link.Err().Error(), "s3cret") {
+		t.Errorf("got %v, %v", err, link.Err())
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("the cause is not told: %v", err)
 	}
 }
 
@@ -195,5 +210,36 @@ func TestSecureRequests(t *testing.T) {
 	defer link.Close()
 	if err := link.Send(t.Context(), window(0, 3)); err != nil || len(s.got()) != 3 {
 		t.Errorf("got %v and %d events", err, len(s.got()))
+	}
+}
+
+// TestSecureRequestsReload holds that a link on which all goes well takes a renewed certificate with its next connection.
+func TestSecureRequestsReload(t *testing.T) {
+	authority := taktest.NewAuthority(t, "test authority")
+	var callers []string
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		callers = append(callers, r.TLS.PeerCertificates[0].Subject.CommonName) // requests come one after the other
+		w.Header().Set("Connection", "close")
+	}))
+	s.TLS = authority.Server(t)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	files := clientFiles(t, authority)
+	link := open(t, tak.DialerOptions{Conn: options(), TLS: files}, s.URL)
+	defer link.Close()
+	if err := link.Send(t.Context(), window(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	renewed := authority.Issue(t, "renewed")
+	for name, data := range map[string][]byte{files.CertFile: taktest.CertificatePEM(renewed.Leaf), files.KeyFile: taktest.KeyPEM(t, renewed.PrivateKey)} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := link.Send(t.Context(), window(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"detection-api", "renewed"}; !slices.Equal(callers, want) {
+		t.Errorf("got %q, want %q", callers, want)
 	}
 }

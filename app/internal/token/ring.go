@@ -56,8 +56,9 @@ func Open(path string, opts Options) (*Ring, error) {
 }
 
 // Verify returns whom a token that one of the keys signed was given to, if it is valid at now, give or take Leeway. The token
-// is what follows "Bearer " in the Authorization header. It must have a subject and an end (exp); iss and aud are not looked
-// at, so that tokens minted elsewhere with the same secret work. The error is for the log; tell the client nothing of it.
+// is what follows "Bearer " in the Authorization header. It must have a subject and an end (exp). It may be minted elsewhere
+// with the same secret, without an issuer (iss) and an audience (aud); those that it has must be Name. The error is for the
+// log; tell the client nothing of it.
 func (r *Ring) Verify(bearer string, now time.Time) (Identity, error) {
 	k, ok := r.watched.get(now)
 	if !ok {
