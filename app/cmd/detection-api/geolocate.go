@@ -18,7 +18,8 @@ import (
 const aboutGeolocate = `detection-api geolocate [flags] [FILE ...]
 
 Reads one detection as JSON a line, from the files or from standard input, and writes one JSON a line in the same order:
-the position (lat, lon in degrees, hae_m, msl_m, ce90_m, le90_m, slant_range_m, depression_deg, flag, method) or error_code and error_message.
+the position (lat, lon in degrees, hae_m, msl_m, ce90_m, le90_m, slant_range_m, depression_deg, flag, method) or error_code
+and error_message.
 hae_m is null when the altitude datum is AGL, which does not tell the height of the ground. No server and no key is needed.
 A line without a position is an answer, not a failure: the exit code is 0, and the number of such lines goes to standard
 error.`
@@ -151,7 +152,8 @@ func (g *geolocator) line(text []byte, tooLong bool) error {
 
 func (g *geolocator) locate(text []byte, tooLong bool) (located, error) {
 	if tooLong {
-		return located{}, &detection.Error{Code: detection.CodeTooLarge, Message: fmt.Sprintf("the line is longer than %d bytes", maxLineBytes)}
+		return located{}, &detection.Error{Code: detection.CodeTooLarge,
+			Message: fmt.Sprintf("the line is longer than %d bytes", maxLineBytes)}
 	}
 	in, err := detection.ParseView(text)
 	if err != nil {
@@ -163,7 +165,8 @@ func (g *geolocator) locate(text []byte, tooLong bool) (located, error) {
 	}
 	return located{
 		Lat: fix.LatDeg, Lon: fix.LonDeg, HAEMetres: fix.HAEMetres, CE90Metres: fix.CE90Metres, LE90Metres: fix.LE90Metres,
-		MSLMetres: fix.MSLMetres, SlantRangeMetres: fix.SlantRangeMetres, DepressionDeg: fix.DepressionDeg, Flag: fix.Flag, Method: fix.Method, Warnings: append(in.Warnings, warnings...),
+		MSLMetres: fix.MSLMetres, SlantRangeMetres: fix.SlantRangeMetres, DepressionDeg: fix.DepressionDeg,
+		Flag: fix.Flag, Method: fix.Method, Warnings: append(in.Warnings, warnings...),
 	}, nil
 }
 

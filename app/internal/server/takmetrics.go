@@ -24,13 +24,14 @@ func registerTAK(reg prometheus.Registerer, status func() tak.LinkStatus) {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	reg.MustRegister(&takCollector{
-		status:       status,
-		connected:    desc("tak_connected", "1 while there is a link to a TAK endpoint, else 0."),
-		endpoint:     desc("tak_endpoint_state", "1 for the state that a TAK endpoint is in, 0 for the others.", "endpoint", "state"),
-		silence:      desc("tak_last_byte_age_seconds", "Time since the TAK server sent a byte; absent without a link that hears one."),
-		attempts:     desc("tak_connect_attempts_total", "Attempts to connect to a TAK endpoint."),
-		failures:     desc("tak_connection_failures_total", "Attempts to connect to TAK and links to it that failed."),
-		expiry:       desc("tak_certificate_expiry_timestamp_seconds", "When the client certificate for TAK expires (Unix time); absent without one."),
+		status:    status,
+		connected: desc("tak_connected", "1 while there is a link to a TAK endpoint, else 0."),
+		endpoint:  desc("tak_endpoint_state", "1 for the state that a TAK endpoint is in, 0 for the others.", "endpoint", "state"),
+		silence:   desc("tak_last_byte_age_seconds", "Time since the TAK server sent a byte; absent without a link that hears one."),
+		attempts:  desc("tak_connect_attempts_total", "Attempts to connect to a TAK endpoint."),
+		failures:  desc("tak_connection_failures_total", "Attempts to connect to TAK and links to it that failed."),
+		expiry: desc("tak_certificate_expiry_timestamp_seconds",
+			"When the client certificate for TAK expires (Unix time); absent without one."),
 		filesRefused: desc("tak_tls_files_refused", "1 while the TLS files for TAK are no good; good ones from before stay in use."),
 	})
 }

@@ -24,7 +24,9 @@ const (
 )
 
 // tracking returns what recognises objects, or nil when that is off.
-func (s *Server) tracking(cfg ServeConfig, record detection.Catalogue, reg prometheus.Registerer) (func(*detection.Detection), error) {
+func (s *Server) tracking(
+	cfg ServeConfig, record detection.Catalogue, reg prometheus.Registerer,
+) (func(*detection.Detection), error) {
 	if cfg.Tracks == nil {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,12 +78,17 @@ func (r *Ring) Mint(id Identity, lifetime time.Duration, now time.Time) (string,
 	return k.byID[k.signing].mint(k.signing, id, lifetime, now)
 }
 
-// IDs returns the kids of the keys that verify, sorted, and that of the one that signs.
-func (r *Ring) IDs() (verifying []string, signing string) {
-	if s := r.watched.current.Load(); s != nil {
-		return slices.Clone(s.value.ids), s.value.signing
+// MintWith is Mint with the key of a kid, in place of the one that signs.
+func (r *Ring) MintWith(kid string, id Identity, lifetime time.Duration, now time.Time) (string, error) {
+	k, ok := r.watched.get(now)
+	if !ok {
+		return "", errNoKey
 	}
-	return nil, ""
+	key, ok := k.byID[kid]
+	if !ok {
+		return "", fmt.Errorf("there is no key %.80q, there are: %s", kid, cmp.Or(strings.Join(k.ids, ", "), "one without a name"))
+	}
+	return key.mint(kid, id, lifetime, now)
 }
 
 func parseKeys(files map[string]string, directory bool) (*keys, error) {
