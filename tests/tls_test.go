@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -126,4 +127,20 @@ func restarts(t *testing.T, s *stack.Stack) map[string]int32 {
 		counts[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
 	}
 	return counts
+}
+
+// useEndpoint sends the release's detections there, with the client certificate of clientSecret, until the test is over.
+func useEndpoint(t *testing.T, s *stack.Stack, endpoint string) {
+	t.Helper()
+	const name = "tak-server-tls"
+	putSecret(t, s, stack.Namespace, name, map[string][]byte{"endpoint": []byte(endpoint)})
+	options := helmOptions(s)
+	options.SetValues = map[string]string{"secrets.tak.existingSecret": name, "secrets.tak.tls.existingSecret": clientSecret}
+	t.Cleanup(func() {
+		options.SetValues = map[string]string{"secrets.tak.existingSecret": "tak-server-credentials", "secrets.tak.tls.existingSecret": ""}
+		require.NoError(t, helm.UpgradeContextE(t, context.WithoutCancel(t.Context()), options, s.Repository.Path("charts", "detection-api"), stack.Release))
+		require.NoError(t, slotsReady(context.WithoutCancel(t.Context()), s))
+	})
+	require.NoError(t, upgrade(t, s, options))
+	require.NoError(t, slotsReady(t.Context(), s))
 }
