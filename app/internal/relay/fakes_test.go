@@ -80,9 +80,10 @@ func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) er
 func (s *memoryStore) Acknowledge(_ context.Context, deliveries []detection.Delivery) error {
 	return s.locked(func() {
 		for _, d := range deliveries {
-			if _, owed := s.outbox[d.ID]; owed {
-				s.outcomes[d.Outcome]++
+			if _, owed := s.outbox[d.ID]; !owed { // it was sent twice, which is harmless
+				continue
 			}
+			s.outcomes[d.Outcome]++
 			delete(s.outbox, d.ID)
 			if d.Outcome == detection.DeadLettered {
 				s.dead = append(s.dead, d.ID)
