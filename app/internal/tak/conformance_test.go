@@ -331,3 +331,26 @@ func TestOneRecordForEachEvent(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// TestDialerWritesOneRecordForEachEvent holds the same for the configuration that a Dialer makes of its files.
+func TestDialerWritesOneRecordForEachEvent(t *testing.T) {
+	authority := taktest.NewAuthority(t, "test authority")
+	server := taktest.Taky().Listen(t, taktest.Whole, authority.Server(t))
+	var sizes []int
+	opts := tak.DialerOptions{Conn: conforming(), TLS: clientFiles(t, authority)}
+	opts.Conn.Hello, opts.Conn.Ping = nil, nil
+	opts.Conn.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return records{conn, &sizes}, err
+	}
+	link := open(t, opts, "tls://"+server.Addr)
+	defer link.Close()
+	sizes = nil // those of the handshake
+	events := [][]byte{taktest.Sized("0", 2000), taktest.Sized("1", 2000)} // only a first record is made small
+	if err := link.Send(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	if len(sizes) != len(events) {
+		t.Errorf("%d events in writes of %v bytes", len(events), sizes)
+	}
+}
