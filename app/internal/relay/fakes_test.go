@@ -80,7 +80,7 @@ func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) er
 func (s *memoryStore) Acknowledge(_ context.Context, deliveries []detection.Delivery) error {
 	return s.locked(func() {
 		for _, d := range deliveries {
-			if _, owed := s.outbox[d.ID]; !owed { // a pod may claim what it has under way: then it says so twice
+			if _, owed := s.outbox[d.ID]; !owed { // it was sent twice, which is harmless
 				continue
 			}
 			s.outcomes[d.Outcome]++

@@ -111,6 +111,9 @@ func (l *lanes) reserve(size int) int {
 func (l *lanes) takeLive(w *window, now time.Time, limit int) {
 	for len(w.records) < limit && len(w.superseded) < maxSuperseded {
 		item, ok := l.live.next(now)
+		if l.live.takeDropped() { // what was before it may be behind now
+			l.restart()
+		}
 		if !ok {
 			return
 		}

@@ -1,7 +1,6 @@
 package tak_test
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -286,48 +285,4 @@ func TestLimitedPongs(t *testing.T) {
 			}
 		}
 	})
-}
-
-// records counts what is written to a connection.
-type records struct {
-	net.Conn
-	sizes *[]int
-}
-
-func (r records) Write(p []byte) (int, error) {
-	*r.sizes = append(*r.sizes, len(p))
-	return r.Conn.Write(p)
-}
-
-// TestOneRecordForEachEvent holds that not even the first event of a TLS connection is cut, which is what crypto/tls does
-// with its first records unless told not to; that is the positive control.
-func TestOneRecordForEachEvent(t *testing.T) {
-	authority := taktest.NewAuthority(t, "test authority")
-	for _, dynamic := range []bool{false, true} {
-		server := taktest.Taky().Listen(t, taktest.Whole, authority.Server(t))
-		opts := conforming()
-		opts.Addr, opts.Hello, opts.Ping = server.Addr, nil, nil
-		opts.TLS = &tls.Config{
-			RootCAs: authority.Pool(), Certificates: []tls.Certificate{authority.Issue(t, "detection-api")}, ServerName: "localhost",
-			DynamicRecordSizingDisabled: !dynamic,
-		}
-		var sizes []int
-		opts.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-			return records{conn, &sizes}, err
-		}
-		conn := dial(t, opts)
-		sizes = nil // those of the handshake
-		var events [][]byte
-		for i := range 10 {
-			events = append(events, taktest.Sized(fmt.Sprint(i), 2000))
-		}
-		if err := conn.Send(t.Context(), events); err != nil {
-			t.Fatal(err)
-		}
-		if whole := len(sizes) == len(events); whole == dynamic {
-			t.Errorf("dynamic %v: %d events in writes of %v bytes", dynamic, len(events), sizes)
-		}
-		conn.Close()
-	}
 }

@@ -72,7 +72,7 @@ func NewDialer(opts DialerOptions) (*Dialer, error) {
 	opts.Conn = opts.Conn.withDefaults()
 	d := &Dialer{opts: opts}
 	for _, endpoint := range opts.Endpoints {
-		d.sites = append(d.sites, site{Endpoint: endpoint})
+		d.sites = append(d.sites, site{Endpoint: endpoint, answers: endpoint.Answers})
 		if endpoint.secure() && d.credentials == nil {
 			d.credentials = &credentials{opts: opts.TLS, log: opts.Conn.Logger.With("component", "tak"), now: opts.Conn.Now}
 		}

@@ -32,7 +32,10 @@ type Endpoint struct {
 	Addr   string // host:port
 	URL    string // of HTTP and HTTPS
 	// Window is how many events one Send may take at most; 0 leaves it to the transport. TCP and TLS only.
-	Window    int
+	Window int
+	// Answers says that the server answers pings, so that no window is delivered without a pong, not even over the first
+	// connection. Else that is found out and remembered. TCP and TLS only.
+	Answers   bool
 	Interface string // that multicast leaves by; empty: the routing table's. UDP only.
 	TTL       int    // of multicast. UDP only.
 }
@@ -117,6 +120,10 @@ func (e *Endpoint) parseSocket(u *url.URL) error {
 		switch {
 		case name == "window" && e.Scheme != UDP:
 			e.Window, err = number(value[0], BarrierWindow)
+		case name == "confirm" && e.Scheme != UDP:
+			if e.Answers = value[0] == "pong"; !e.Answers {
+				err = errors.New("not pong")
+			}
 		case name == "ttl" && e.Scheme == UDP:
 			e.TTL, err = number(value[0], 255)
 		case name == "interface" && e.Scheme == UDP:
@@ -126,7 +133,7 @@ func (e *Endpoint) parseSocket(u *url.URL) error {
 		}
 		if err != nil {
 			return refuseEndpoint(u.Host, fmt.Sprintf("the parameter %q: %v", name, err),
-				"tcp and tls know window (1 to 64), udp interface and ttl (1 to 255)")
+				"tcp and tls know window (1 to 64) and confirm (pong), udp interface and ttl (1 to 255)")
 		}
 	}
 	return nil

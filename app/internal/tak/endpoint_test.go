@@ -13,6 +13,7 @@ func TestParseEndpoint(t *testing.T) {
 	for text, want := range map[string]tak.Endpoint{
 		"tak.example.org:8087":           {Scheme: tak.TCP, Addr: "tak.example.org:8087"},
 		"tcp://10.0.0.1:8088?window=1":   {Scheme: tak.TCP, Addr: "10.0.0.1:8088", Window: 1},
+		"tls://tak:8089?confirm=pong":    {Scheme: tak.TLS, Addr: "tak:8089", Answers: true},
 		"TLS://[2001:db8::1]:8089/":      {Scheme: tak.TLS, Addr: "[2001:db8::1]:8089"},
 		"udp://239.2.3.1:6969":           {Scheme: tak.UDP, Addr: "239.2.3.1:6969", TTL: 1},
 		"udp://[ff02::1]:6969?ttl=3":     {Scheme: tak.UDP, Addr: "[ff02::1]:6969", TTL: 3},
@@ -39,6 +40,8 @@ func TestParseEndpointRefuses(t *testing.T) {
 		"tls://tak:8089?window=65":  "from 1 to 64",
 		"tls://tak:8089?ttl=1":      "no such parameter",
 		"udp://a:1?window=1":        "no such parameter",
+		"udp://a:1?confirm=pong":    "no such parameter",
+		"tls://tak:8089?confirm=no": "not pong",
 		"udp://a:1?ttl=256":         "from 1 to 255",
 		"udp://:6969":               "no valid host",
 		"http:///CoT":               "no valid host",
