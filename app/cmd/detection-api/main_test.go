@@ -155,6 +155,13 @@ func TestGeolocate(t *testing.T) {
 	if lat := got[0]["lat"].(float64); lat < 33.83544 || lat > 33.83547 {
 		t.Errorf("lat %v, want 33.83545871 within a metre", lat)
 	}
+	// The error is part of the answer: the 90 % ellipse, and with it CE90, lies between its half axes.
+	ellipse, _ := got[0]["ellipse"].(map[string]any)
+	major, _ := ellipse["major_m"].(float64)
+	minor, _ := ellipse["minor_m"].(float64)
+	if ce90 := got[0]["ce90_m"].(float64); !(minor > 0 && minor/2 < ce90 && ce90 < major/2) || ellipse["bearing_deg"] == nil || got[0]["error_method"] != "linear" {
+		t.Errorf("error %v, want an ellipse around a CE90 of %v and its method", got[0], ce90)
+	}
 	for i, want := range map[int]string{1: "malformed_json", 2: "no_ground_intersection", 4: "invalid_field"} {
 		if got[i]["error_code"] != want || got[i]["error_message"] == "" {
 			t.Errorf("line %d: %v, want %s", i, got[i], want)
