@@ -109,7 +109,29 @@ func (d *Directory) add(f file) {
 	d.bytes += f.bytes
 }
 
-// Prune removes what is too old or too much. It is done with each picture that is kept; where few come, call it now and then.
+// PruneEvery prunes again and again until stop is called: where no pictures come any more, they grow old all the same.
+func (d *Directory) PruneEvery(interval time.Duration) (stop func() error) {
+	ticker, ended := time.NewTicker(interval), make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			select {
+			case <-ticker.C:
+				d.Prune()
+			case <-ended:
+				return
+			}
+		}
+	})
+	return sync.OnceValue(func() error {
+		ticker.Stop()
+		close(ended)
+		done.Wait()
+		return nil
+	})
+}
+
+// Prune removes what is too old or too much. It is done with each picture that is kept, too.
 func (d *Directory) Prune() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

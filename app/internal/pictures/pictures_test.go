@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -141,6 +142,31 @@ func TestOpenTakesUpWhatIsThere(t *testing.T) {
 	if _, err := pictures.Open(path, pictures.Options{}); err == nil {
 		t.Error("a directory without a bound was opened")
 	}
+}
+
+// TestPruneEvery: pictures go when they are old, also when no others come.
+func TestPruneEvery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		d := open(t, path, pictures.Options{MaxBytes: 100, MaxAge: time.Hour})
+		name := keep(t, d, "a picture")
+		stop := d.PruneEvery(time.Minute)
+		time.Sleep(59 * time.Minute)
+		synctest.Wait()
+		if names(t, path) != name {
+			t.Errorf("after 59 minutes: %q", names(t, path))
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if names(t, path) != "" || d.Bytes() != 0 {
+			t.Errorf("after 61 minutes: %q", names(t, path))
+		}
+		for range 2 {
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // TestReportsKeepTheirPictures reads reports at one time.

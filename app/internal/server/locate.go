@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -29,7 +30,7 @@ func locator(cfg ServeConfig, reg prometheus.Registerer) (detection.Locator, err
 }
 
 // pictureKeeper returns what keeps the pictures of reports, or nil when they are not kept.
-func pictureKeeper(cfg ServeConfig) (func() (detection.PictureWriter, error), error) {
+func (s *Server) pictureKeeper(cfg ServeConfig) (func() (detection.PictureWriter, error), error) {
 	if cfg.PicturesDir == "" {
 		return nil, nil
 	}
@@ -40,5 +41,6 @@ func pictureKeeper(cfg ServeConfig) (func() (detection.PictureWriter, error), er
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of pictures: %w", err)
 	}
+	s.closers.push("the pictures", ignoreContext(directory.PruneEvery(time.Minute)))
 	return directory.Writer, nil
 }

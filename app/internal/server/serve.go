@@ -105,7 +105,7 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 		return err
 	}
 	api := s.apiOptions(cfg, registry)
-	if api.Pictures, err = pictureKeeper(cfg); err != nil {
+	if api.Pictures, err = s.pictureKeeper(cfg); err != nil {
 		return err
 	}
 	api.Ingestor, api.Batch, api.Retractor = pipeline, pipeline, pipeline
