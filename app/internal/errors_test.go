@@ -16,7 +16,7 @@ import (
 var statusNames = map[string]int{
 	"StatusBadRequest": http.StatusBadRequest, "StatusUnauthorized": http.StatusUnauthorized, "StatusForbidden": http.StatusForbidden,
 	"StatusNotFound": http.StatusNotFound, "StatusMethodNotAllowed": http.StatusMethodNotAllowed, "StatusConflict": http.StatusConflict,
-	"StatusNotAcceptable": http.StatusNotAcceptable, "StatusRequestEntityTooLarge": http.StatusRequestEntityTooLarge,
+	"StatusUnsupportedMediaType": http.StatusUnsupportedMediaType, "StatusNotAcceptable": http.StatusNotAcceptable, "StatusRequestEntityTooLarge": http.StatusRequestEntityTooLarge,
 	"StatusUnprocessableEntity": http.StatusUnprocessableEntity, "StatusTooManyRequests": http.StatusTooManyRequests,
 	"StatusInternalServerError": http.StatusInternalServerError, "StatusServiceUnavailable": http.StatusServiceUnavailable,
 	"StatusInsufficientStorage": http.StatusInsufficientStorage,

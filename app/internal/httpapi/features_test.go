@@ -66,7 +66,7 @@ func TestPaging(t *testing.T) {
 
 func TestPageSizes(t *testing.T) {
 	g, _ := recordOf(1100)
-	for query, want := range map[string]int{"": 100, "?limit=1": 1, "?limit=1000": 1000, "?limit=4000000000": 1000} {
+	for query, want := range map[string]int{"": 100, "?limit=1": 1, "?limit=1000": 1000, "?limit=4000000000": 1000, "?limit=99999999999999999999": 1000} {
 		page := pageOf(t, g.get(detectionsPath+query))
 		if len(page.Features) != want || linkTo(page, "next") == "" {
 			t.Errorf("%q: got %d, links %v; want %d and more", query, len(page.Features), page.Links, want)
@@ -128,6 +128,10 @@ func TestBadParameters(t *testing.T) {
 		{"limit=1e2", "limit"},
 		{"limit=", "limit"},
 		{"limit=1&limit=2", "limit"},
+		{"class=", "class"},
+		{"camera=", "camera"},
+		{"track=", "track"},
+		{"bbox=1,2,9,3,4,8", "bbox"},
 		{"bbox=1,2,3", "bbox"},
 		{"bbox=1,2,3,4,5", "bbox"},
 		{"bbox=", "bbox"},

@@ -133,7 +133,13 @@ type failing struct{}
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestCompressedBodyIsRefused(t *testing.T) {
-	checkRefusal(t, newRig().post(goodBody, "Content-Encoding", "gzip"), http.StatusBadRequest, detection.CodeMalformed, "")
+	for _, encoding := range []string{"gzip", "identity, gzip", "br"} {
+		w := newRig().post(goodBody, "Content-Encoding", encoding)
+		checkRefusal(t, w, http.StatusUnsupportedMediaType, codeMediaType, "Content-Encoding")
+		if got := w.Header().Get("Accept-Encoding"); got != "identity" {
+			t.Errorf("%s: Accept-Encoding: got %q", encoding, got)
+		}
+	}
 	if w := newRig().post(goodBody, "Content-Encoding", "identity"); w.Code != http.StatusCreated {
 		t.Errorf("identity: got %d", w.Code)
 	}

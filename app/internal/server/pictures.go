@@ -1,9 +1,7 @@
 package server
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,7 +12,7 @@ import (
 )
 
 // pruneEvery is how often pictures that are too old are looked for: while none is written, nothing else does.
-const pruneEvery = time.Hour
+const pruneEvery = time.Minute
 
 // pictureKeeper returns what keeps the pictures of reports, or nil when they are not kept.
 func (s *Server) pictureKeeper(cfg ServeConfig, reg prometheus.Registerer) (func() (detection.PictureWriter, error), error) {
@@ -31,20 +29,6 @@ func (s *Server) pictureKeeper(cfg ServeConfig, reg prometheus.Registerer) (func
 	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "pictures_bytes", Help: "Size of the pictures that are kept.",
 	}, func() float64 { return float64(directory.Bytes()) })
-	if cfg.PicturesMaxAge > 0 {
-		s.closers.push("the look for old pictures", ignoreContext(repeat(directory.Prune, pruneEvery)))
-	}
+	s.closers.push("the pictures", ignoreContext(directory.PruneEvery(pruneEvery)))
 	return directory.Writer, nil
-}
-
-// repeat calls f each time the interval is over, until stop is called.
-func repeat(f func(), every time.Duration) (stop func() error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() {
-		for pause(ctx, every); ctx.Err() == nil; pause(ctx, every) {
-			f()
-		}
-	})
-	return func() error { cancel(); done.Wait(); return nil }
 }
