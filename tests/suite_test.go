@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -143,14 +142,3 @@ func installed(t *testing.T) (*stack.Stack, *detectionapi.Client) {
 
 // progress is where a test writes what it measured, so that it is seen without -v.
 func progress() io.Writer { return os.Stderr }
-
-func repositoryRoot(t *testing.T) artifacts.Repository {
-	t.Helper()
-	repository, err := artifacts.Find(".")
-	require.NoError(t, err)
-	return repository
-}
-
-func samplesDir(repository artifacts.Repository) string {
-	return filepath.Join(repository.Root, "docs", "samples")
-}

@@ -91,7 +91,7 @@ func (r *programs) err() error {
 	for _, p := range r.running {
 		select {
 		case <-p.ended:
-			failures = append(failures, fmt.Errorf("%s has ended (%v), see its log", p.name, p.result))
+			failures = append(failures, errors.Join(fmt.Errorf("%s has ended, see its log", p.name), p.result))
 		default:
 		}
 	}

@@ -1,6 +1,7 @@
 package coverage_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 
@@ -31,7 +32,7 @@ spec:
 		small.Templates = append(small.Templates, &common.File{Name: name, Data: text})
 	}
 	helm := engine.Engine{CustomTemplateFuncs: profile.Funcs()}
-	rendered, err := helm.Render(small, common.Values{"Values": map[string]any{"ports": []int{80}}})
+	rendered, err := helm.RenderWithContext(context.Background(), small, common.Values{"Values": map[string]any{"ports": []int{80}}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -186,7 +187,7 @@ func (c *Chart) refuses(dir string, document Misspelling) error {
 	}
 	for _, engine := range chart.Engines() {
 		if _, err := c.render(engine, file); err == nil || !strings.Contains(err.Error(), document.Wrong) {
-			return fmt.Errorf("%s does not refuse it by name: %v", engine, err)
+			return errors.Join(fmt.Errorf("%s does not refuse it by name", engine), err)
 		}
 	}
 	return nil

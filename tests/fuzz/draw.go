@@ -93,8 +93,15 @@ func (n *node) kinds() []string {
 		return kinds
 	}
 	for _, hint := range []struct{ keyword, kind string }{
-		{"properties", "object"}, {"additionalProperties", "object"}, {"required", "object"}, {"items", "array"},
-		{"pattern", "string"}, {"minLength", "string"}, {"maxLength", "string"}, {"minimum", "integer"}, {"maximum", "integer"},
+		{"properties", "object"},
+		{"additionalProperties", "object"},
+		{"required", "object"},
+		{"items", "array"},
+		{"pattern", "string"},
+		{"minLength", "string"},
+		{"maxLength", "string"},
+		{"minimum", "integer"},
+		{"maximum", "integer"},
 	} {
 		if _, ok := n.keywords[hint.keyword]; ok {
 			return []string{hint.kind}

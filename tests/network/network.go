@@ -11,6 +11,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -71,9 +72,7 @@ func Outside(name, address string, ports ...Port) Peer {
 // namespaceLabels returns the labels with the one that the API server puts on every namespace.
 func namespaceLabels(namespace *corev1.Namespace) map[string]string {
 	labels := map[string]string{corev1.LabelMetadataName: namespace.Name}
-	for key, value := range namespace.Labels {
-		labels[key] = value
-	}
+	maps.Copy(labels, namespace.Labels)
 	return labels
 }
 

@@ -54,27 +54,41 @@ func TestRoles(t *testing.T) {
 		role        string
 		can, cannot []string
 	}{
-		{"detection-api-app",
+		{
+			"detection-api-app",
 			[]string{"get core/secrets:jwt-signing-key", "get core/secrets:store-credentials", "get core/secrets:tak-server-credentials", "get core/persistentvolumeclaims:detection-data-pvc", "get core/configmaps", "list core/pods"},
-			[]string{"list core/secrets", "get core/secrets:registry-credentials", "list core/configmaps", "update core/configmaps", "get core/pods/log", "create core/pods/exec"}},
-		{"detection-api-deployer",
+			[]string{"list core/secrets", "get core/secrets:registry-credentials", "list core/configmaps", "update core/configmaps", "get core/pods/log", "create core/pods/exec"},
+		},
+		{
+			"detection-api-deployer",
 			[]string{"patch apps/deployments", "patch core/services", "create core/secrets", "update core/secrets", "list core/secrets", "get core/namespaces:detection-system", "get core/pods/log", "watch apps/replicasets"},
-			[]string{"get core/namespaces:default", "patch core/namespaces:detection-system", "patch core/secrets", "create core/pods/exec", "create core/pods/portforward", "create core/serviceaccounts/token", "get rbac.authorization.k8s.io/roles", "create rbac.authorization.k8s.io/rolebindings", "patch policies.kyverno.io/namespacedimagevalidatingpolicies", "deletecollection core/pods", "create core/pods/ephemeralcontainers"}},
-		{"detection-api-operations",
+			[]string{"get core/namespaces:default", "patch core/namespaces:detection-system", "patch core/secrets", "create core/pods/exec", "create core/pods/portforward", "create core/serviceaccounts/token", "get rbac.authorization.k8s.io/roles", "create rbac.authorization.k8s.io/rolebindings", "patch policies.kyverno.io/namespacedimagevalidatingpolicies", "deletecollection core/pods", "create core/pods/ephemeralcontainers"},
+		},
+		{
+			"detection-api-operations",
 			[]string{"patch apps/deployments", "patch apps/statefulsets", "delete core/pods", "create core/pods/exec", "get core/pods/exec", "create core/pods/portforward", "get core/pods/log", "list core/events", "get core/services", "list metrics.k8s.io/pods"},
-			[]string{"get core/secrets", "create core/pods", "create apps/deployments", "delete apps/deployments", "patch core/services", "patch core/configmaps", "create core/pods/ephemeralcontainers", "patch autoscaling/horizontalpodautoscalers", "deletecollection core/pods"}},
-		{"detection-api-readonly",
+			[]string{"get core/secrets", "create core/pods", "create apps/deployments", "delete apps/deployments", "patch core/services", "patch core/configmaps", "create core/pods/ephemeralcontainers", "patch autoscaling/horizontalpodautoscalers", "deletecollection core/pods"},
+		},
+		{
+			"detection-api-readonly",
 			[]string{"get core/pods/log", "list core/configmaps", "watch apps/deployments", "list batch/cronjobs", "get networking.k8s.io/networkpolicies", "list rbac.authorization.k8s.io/roles", "list events.k8s.io/events", "get policy/poddisruptionbudgets"},
-			[]string{"get core/secrets", "list core/secrets", "create core/pods/exec", "create core/pods/portforward", "patch apps/deployments", "delete core/pods"}},
-		{"detection-api-prometheus",
+			[]string{"get core/secrets", "list core/secrets", "create core/pods/exec", "create core/pods/portforward", "patch apps/deployments", "delete core/pods"},
+		},
+		{
+			"detection-api-prometheus",
 			[]string{"list core/pods", "watch core/services", "list core/endpoints", "watch discovery.k8s.io/endpointslices"},
-			[]string{"get core/secrets", "get core/configmaps", "list core/nodes", "delete core/pods"}},
-		{"detection-system-prometheus",
+			[]string{"get core/secrets", "get core/configmaps", "list core/nodes", "delete core/pods"},
+		},
+		{
+			"detection-system-prometheus",
 			[]string{"list core/pods", "list core/nodes", "get core/nodes/metrics"},
-			[]string{"get core/secrets", "get core/nodes/proxy", "delete core/pods"}},
-		{"detection-system-audit-viewer",
+			[]string{"get core/secrets", "get core/nodes/proxy", "delete core/pods"},
+		},
+		{
+			"detection-system-audit-viewer",
 			[]string{"list core/events", "list rbac.authorization.k8s.io/clusterrolebindings", "get admissionregistration.k8s.io/validatingadmissionpolicies", "list core/namespaces"},
-			[]string{"get core/secrets", "get core/configmaps", "create rbac.authorization.k8s.io/roles", "get core/pods/log", "list core/pods"}},
+			[]string{"get core/secrets", "get core/configmaps", "create rbac.authorization.k8s.io/roles", "get core/pods/log", "list core/pods"},
+		},
 	} {
 		require.Contains(t, rules, c.role)
 		for _, text := range c.can {

@@ -161,8 +161,10 @@ func TestStoreRetention(t *testing.T) {
 		want [3]string
 	}{
 		{nil, [3]string{"0", "0", "0"}},
-		{map[string]string{"store.retention.detectionDays": "400", "store.retention.detectionBytes": "42949672960", "store.retention.auditDays": "90"},
-			[3]string{"400", "42949672960", "90"}},
+		{
+			map[string]string{"store.retention.detectionDays": "400", "store.retention.detectionBytes": "42949672960", "store.retention.auditDays": "90"},
+			[3]string{"400", "42949672960", "90"},
+		},
 	} {
 		rendered := mustRender(t, "values.yaml", c.set)
 		env := environmentOf(get[*appsv1.StatefulSet](t, rendered, "StatefulSet/detection-api-store").Spec.Template.Spec.Containers[0])

@@ -125,7 +125,7 @@ func (w *walk) step(ctx context.Context, name, chart string, helm Helm, do func(
 		return fmt.Errorf("%s by %s: %w", name, helm, err)
 	}
 	if chart != "" {
-		if err := w.look(ctx, name); err != nil {
+		if err := w.look(ctx); err != nil {
 			return fmt.Errorf("after %s: %w", name, err)
 		}
 	}
@@ -139,7 +139,7 @@ func (w *walk) step(ctx context.Context, name, chart string, helm Helm, do func(
 }
 
 // look holds the selectors of this step's workloads against those of the step before, and notes who owns the fields.
-func (w *walk) look(ctx context.Context, name string) error {
+func (w *walk) look(ctx context.Context) error {
 	_, manifest, err := w.upgrader.deployed()
 	if err != nil {
 		return err

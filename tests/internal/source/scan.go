@@ -71,7 +71,8 @@ func quoteEnd(text string, at int) int {
 
 // keyword returns the word that makes an action a control action; an else is returned with the if or with behind it.
 func keyword(body string) string {
-	words := strings.FieldsFunc(body, func(r rune) bool { return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '_') })
+	letter := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '_' }
+	words := strings.FieldsFunc(body, func(r rune) bool { return !letter(r) })
 	trimmed := strings.TrimLeft(body, " \t\r\n")
 	if len(words) == 0 || !strings.HasPrefix(trimmed, words[0]) || !strings.Contains(keywords, " "+words[0]+" ") {
 		return ""
