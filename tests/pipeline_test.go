@@ -16,41 +16,63 @@ import (
 	"github.com/detection-api/detection-api/tests/stack"
 )
 
-// TestDetection holds that every sample becomes the right event on the TAK server.
+// TestDetection holds that every sample is where it was, and becomes the right marker on the TAK server: one for each object,
+// however often it was seen.
 func TestDetection(t *testing.T) {
 	s, api := installed(t)
-	sightings, err := s.SendSamples(t.Context(), api)
+	sightings, markers, err := s.SendSamples(t.Context(), api)
 	require.NoError(t, err)
-	require.NoError(t, stack.Check(sightings))
-	for _, sighting := range sightings {
-		event := sighting.Event
-		require.Equal(t, "m-i", event.How, "how of a single-image fix")
+	require.NoError(t, stack.Check(sightings, markers))
+	require.Len(t, markers, 3, "two shots of single objects and one vehicle that drives")
+	for _, marker := range markers {
+		event, last := marker.Event, marker.Last
+		if last.Detection.Track.Detections > 1 {
+			require.Equal(t, "m-f", event.How, "how of a fused position")
+			require.Less(t, event.CE, last.Detection.CE90Metres, "all sightings know more than the last")
+		} else {
+			require.Equal(t, "m-i", event.How, "how of a single-image fix")
+		}
 		require.True(t, strings.HasPrefix(event.Type, "a-u-"), "affiliation unknown, got %s", event.Type)
-		require.WithinDuration(t, sighting.Expected.Timestamp, event.Start, time.Millisecond, "start is when the image was taken")
+		require.WithinDuration(t, last.Expected.Timestamp, event.Start, time.Millisecond, "start is when the image was taken")
 		require.True(t, event.Stale.After(event.Time), "stale after time")
-		require.InDelta(t, sighting.Expected.HAEMetres, event.HAE, 0.01)
+		require.InDelta(t, last.Expected.HAEMetres, event.HAE, 0.01)
 		require.Positive(t, event.CE)
 	}
 }
 
-// TestAnswer holds the contract of POST /api/v1/detections: what is answered is what TAK gets and what is stored.
+// TestAnswer holds the contract of POST /api/v1/detections: what is answered is what TAK gets and what is stored, and to post it
+// again adds nothing.
 func TestAnswer(t *testing.T) {
 	_, api := installed(t)
-	set, err := samples.Load(samplesDir(repositoryRoot(t)), "drone-shots")
-	require.NoError(t, err)
-	answer, err := api.Post(t.Context(), set[0].Request)
+	body := load.Detections("answer", time.Now())(0)
+	answer, err := api.Post(t.Context(), body)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, answer.Status, "%s", answer.Body)
 	require.Contains(t, answer.Header.Get("Content-Type"), "xml")
 	require.Contains(t, []string{"GREEN", "YELLOW", "RED"}, answer.Header.Get("X-Confidence-Flag"))
 	require.Contains(t, string(answer.Body), answer.DetectionID())
 
+	again, err := api.Post(t.Context(), body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, again.Status, "%s", again.Body)
+	require.Equal(t, answer.DetectionID(), again.DetectionID())
+
 	stored, err := api.Get(t.Context(), "/api/v1/detections/"+answer.DetectionID(), "application/json")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, stored.Status, "%s", stored.Body)
-	var position struct{ Lat, Lon float64 }
+	var position detectionapi.Detection
 	require.NoError(t, json.Unmarshal(stored.Body, &position))
-	require.Less(t, samples.DistanceMetres(position.Lat, position.Lon, set[0].Expected.LatDeg, set[0].Expected.LonDeg), set[0].Expected.ToleranceMetres)
+	var sent struct {
+		Sensor struct {
+			LatDeg float64 `json:"location_lat"`
+			LonDeg float64 `json:"location_lon"`
+		} `json:"sensor_metadata"`
+	}
+	require.NoError(t, json.Unmarshal(body, &sent))
+	distance := samples.DistanceMetres(position.LatDeg, position.LonDeg, sent.Sensor.LatDeg, sent.Sensor.LonDeg)
+	require.InDelta(t, 200, distance, 0.1, "200 m above the ground, the camera looks 45 degrees down")
+	require.Greater(t, position.LonDeg, sent.Sensor.LonDeg, "to the east")
+	require.InDelta(t, sent.Sensor.LatDeg, position.LatDeg, 1e-6)
 }
 
 // TestUnauthorized holds that nothing gets in without a token, and that the platform needs none.
@@ -89,9 +111,9 @@ func TestBadInput(t *testing.T) {
 		field  string
 	}{
 		{"malformed", []byte("{"), 400, "malformed_json", ""},
-		{"wrong type", set(`"pixel_x":100`, `"pixel_x":"left"`), 422, "invalid_field", "pixel_x"},
-		{"NaN", set(`"pixel_x":100`, `"pixel_x":NaN`), 400, "malformed_json", "pixel_x"},
-		{"pixel outside the image", set(`"pixel_x":100`, `"pixel_x":100000`), 422, "invalid_field", "pixel_x"},
+		{"wrong type", set(`"pixel_x":960`, `"pixel_x":"left"`), 422, "invalid_field", "pixel_x"},
+		{"NaN", set(`"pixel_x":960`, `"pixel_x":NaN`), 400, "malformed_json", "pixel_x"},
+		{"pixel outside the image", set(`"pixel_x":960`, `"pixel_x":100000`), 422, "invalid_field", "pixel_x"},
 		{"latitude out of range", set(`"location_lat":47`, `"location_lat":97`), 422, "invalid_field", "sensor_metadata.location_lat"},
 		{"looks at the sky", set(`"pitch":-45`, `"pitch":45`), 422, "no_ground_intersection", "sensor_metadata.pitch"},
 		{"too large", bytes.Repeat([]byte(" "), 17<<20), 413, "body_too_large", ""},

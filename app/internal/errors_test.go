@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -15,7 +16,7 @@ import (
 var statusNames = map[string]int{
 	"StatusBadRequest": http.StatusBadRequest, "StatusUnauthorized": http.StatusUnauthorized, "StatusForbidden": http.StatusForbidden,
 	"StatusNotFound": http.StatusNotFound, "StatusMethodNotAllowed": http.StatusMethodNotAllowed, "StatusConflict": http.StatusConflict,
-	"StatusNotAcceptable": http.StatusNotAcceptable, "StatusRequestEntityTooLarge": http.StatusRequestEntityTooLarge,
+	"StatusUnsupportedMediaType": http.StatusUnsupportedMediaType, "StatusNotAcceptable": http.StatusNotAcceptable, "StatusRequestEntityTooLarge": http.StatusRequestEntityTooLarge,
 	"StatusUnprocessableEntity": http.StatusUnprocessableEntity, "StatusTooManyRequests": http.StatusTooManyRequests,
 	"StatusInternalServerError": http.StatusInternalServerError, "StatusServiceUnavailable": http.StatusServiceUnavailable,
 	"StatusInsufficientStorage": http.StatusInsufficientStorage,
@@ -37,9 +38,7 @@ func TestErrorsAreDocumented(t *testing.T) {
 	}
 	codes := codesIn(t, "detection/errors.go")
 	inHTTP := codesIn(t, "httpapi/errors.go")
-	for name, code := range inHTTP {
-		codes[name] = code
-	}
+	maps.Copy(codes, inHTTP)
 	statuses := statusesIn(t, "httpapi/errors.go")
 	if len(codes) < 20 || len(statuses) != len(codes) {
 		t.Errorf("%d codes and %d statuses were found", len(codes), len(statuses))

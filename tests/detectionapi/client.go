@@ -3,6 +3,7 @@ package detectionapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,9 +35,9 @@ type Answer struct {
 // DetectionID is the id of an accepted detection.
 func (a Answer) DetectionID() string { return a.Header.Get("X-Detection-ID") }
 
-// Accepted says whether the API promised to keep the detection.
+// Accepted says whether the API promised to keep the detection: now, or (200) when it was posted before.
 func (a Answer) Accepted() bool {
-	return a.Status == http.StatusCreated || a.Status == http.StatusAccepted
+	return a.Status == http.StatusCreated || a.Status == http.StatusAccepted || a.Status == http.StatusOK
 }
 
 // Error is the body of a refusal.
@@ -55,9 +56,41 @@ func (a Answer) Error() (Error, error) {
 	return e, nil
 }
 
-// Post sends one detection. An error means that there was no answer.
+// Post sends one detection; its answer, when it is accepted, is the Cursor on Target event. An error means that there was no
+// answer.
 func (c *Client) Post(ctx context.Context, body []byte) (Answer, error) {
 	return c.do(ctx, http.MethodPost, "/api/v1/detections", "application/xml", body)
+}
+
+// Detection is what the API says of an accepted detection.
+type Detection struct {
+	ID         string  `json:"detection_id"`
+	LatDeg     float64 `json:"lat"`
+	LonDeg     float64 `json:"lon"`
+	CE90Metres float64 `json:"ce90_m"`
+	Track      struct {
+		ID         string `json:"track_id"`
+		Detections int    `json:"detections"`
+	} `json:"track"`
+}
+
+// MarkerID is what the marker on the map is named by: the id of the object's first detection.
+func (d Detection) MarkerID() string { return cmp.Or(d.Track.ID, d.ID) }
+
+// Report sends one detection and returns what became of it. An error tells of a refusal, too.
+func (c *Client) Report(ctx context.Context, body []byte) (Detection, error) {
+	answer, err := c.do(ctx, http.MethodPost, "/api/v1/detections", "application/json", body)
+	if err != nil {
+		return Detection{}, err
+	}
+	if !answer.Accepted() {
+		return Detection{}, fmt.Errorf("refused: %d %s", answer.Status, answer.Body)
+	}
+	var detection Detection
+	if err := json.Unmarshal(answer.Body, &detection); err != nil {
+		return Detection{}, fmt.Errorf("decode answer %q: %w", answer.Body, err)
+	}
+	return detection, nil
 }
 
 // Get fetches a path; accept may be empty.

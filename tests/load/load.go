@@ -124,16 +124,20 @@ func (r Result) Error() error {
 	return fmt.Errorf("%d of %d requests failed, the first: %w", len(r.Failed), r.Requests, errors.New(r.Failed[0]))
 }
 
-// Detections returns bodies of valid detections: a camera that looks 45 degrees down, one pixel further each time.
+// Detections returns bodies of valid detections, each of an object of its own: a camera that looks 45 degrees down and moves on
+// by a third of a kilometre each time, so that no two are taken for sightings of one object. Runs that begin in different
+// seconds are as far apart; the first camera of each is at 47 degrees north.
 func Detections(cameraID string, seenAt time.Time) func(n int) []byte {
+	const row = 1000 // then one column to the east
+	westDeg := float64(seenAt.Unix()%1700)*0.1 + 5
 	return func(n int) []byte {
 		body, err := json.Marshal(map[string]any{
-			"pixel_x": 100 + n%1800, "pixel_y": 540, "object_class": "vehicle", "ai_confidence": 0.9,
+			"pixel_x": 960, "pixel_y": 540, "object_class": "vehicle", "ai_confidence": 0.9,
 			"source": "load", "camera_id": cameraID, "timestamp": seenAt.Add(time.Duration(n) * time.Millisecond).UTC().Format(time.RFC3339Nano),
 			"altitude_datum": "HAE", "ground_elevation": 100,
 			"sensor_metadata": map[string]any{
-				"location_lat": 47.0, "location_lon": 8.0, "location_elevation": 300, "heading": 90, "pitch": -45, "roll": 0,
-				"focal_length": 1500, "image_width": 1920, "image_height": 1080,
+				"location_lat": 47 + float64(n%row)*0.003, "location_lon": westDeg + float64(n/row)*0.006, "location_elevation": 300,
+				"heading": 90, "pitch": -45, "roll": 0, "focal_length": 1500, "image_width": 1920, "image_height": 1080,
 			},
 		})
 		if err != nil {

@@ -86,6 +86,20 @@ func TestExtensionsReachTheNetwork(t *testing.T) {
 	require.Equal(t, int32(30800), get[*corev1.Service](t, policies, "Service/detection-api-service").Spec.Ports[0].NodePort)
 }
 
+// TAK's mesh is multicast UDP, beside TCP or instead of it.
+func TestUDPToTAK(t *testing.T) {
+	for _, tcp := range [][]any{{}, {8089}} {
+		o := rendered(t, chart.Options{Set: map[string]any{
+			"networkPolicies.takEgress.ports": tcp, "networkPolicies.takEgress.udpPorts": []any{6969}, "networkPolicies.takEgress.cidrs": []any{"239.2.3.1/32"},
+		}})
+		ports := get[*networkingv1.NetworkPolicy](t, objects(o), "NetworkPolicy/allow-tak-egress").Spec.Egress[0].Ports
+		require.Len(t, ports, len(tcp)+1)
+		last := ports[len(tcp)]
+		require.Equal(t, corev1.ProtocolUDP, *last.Protocol)
+		require.Equal(t, 6969, last.Port.IntValue())
+	}
+}
+
 // What may be left out: the wait before a stop, a storage class, pull Secrets.
 func TestWhatMayBeLeftOut(t *testing.T) {
 	release := objects(rendered(t, chart.Options{Set: map[string]any{

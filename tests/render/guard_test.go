@@ -125,3 +125,15 @@ func TestSecretGuard(t *testing.T) {
 		})
 	}
 }
+
+// A Secret whose keys are names that the site chooses need only be there.
+func TestSecretGuardOfAnyKey(t *testing.T) {
+	refusal := func(live map[string]any) string {
+		wanted := map[string]any{"name": "signing-keys", "key": "", "create": "--from-literal=KID=x", "live": live}
+		return evaluate(t, "detection-api.secretRefusal", map[string]any{
+			"namespace": namespace, "createNamespace": "", "release": releaseName, "secrets": []any{wanted},
+		})
+	}
+	require.Empty(t, refusal(map[string]any{"metadata": map[string]any{}, "data": map[string]any{"2026-11": "eA=="}}))
+	require.Contains(t, refusal(map[string]any{}), "Secret signing-keys does not exist")
+}

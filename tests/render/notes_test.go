@@ -21,7 +21,7 @@ func notes(t *testing.T, set map[string]any) string {
 func TestNotes(t *testing.T) {
 	for active, idle := range map[string]string{"blue": "green", "green": "blue"} {
 		text := notes(t, map[string]any{"activeSlot": active})
-		require.Contains(t, text, "Active slot: "+active+" (3 to 10 pods of registry.internal/detection-api:0.2.0), idle slot: "+idle)
+		require.Contains(t, text, "Active slot: "+active+" (3 to 10 pods of registry.internal/detection-api:0.3.0), idle slot: "+idle)
 		for _, command := range []string{"--set slots." + idle + ".image.tag=NEW_TAG --wait", "--set activeSlot=" + idle, "--set activeSlot=" + active} {
 			require.Contains(t, text, "helm upgrade detection-api charts/detection-api -n detection-system --reset-then-reuse-values "+command)
 		}

@@ -123,13 +123,13 @@ func TestImages(t *testing.T) {
 		set                map[string]string
 		blue, green, store string
 	}{
-		{"the chart's version", nil, ":0.2.0", ":0.2.0", ":0.2.0"},
+		{"the chart's version", nil, ":0.3.0", ":0.3.0", ":0.3.0"},
 		{"one tag", map[string]string{"image.tag": "2.0.0"}, ":2.0.0", ":2.0.0", ":2.0.0"},
 		{"one digest", map[string]string{"image.digest": digest}, "@" + digest, "@" + digest, "@" + digest},
 		{"tag and digest", map[string]string{"image.tag": "2.0.0", "image.digest": digest}, ":2.0.0@" + digest, ":2.0.0@" + digest, ":2.0.0@" + digest},
 		{"tag of a slot", map[string]string{"image.digest": digest, "slots.green.image.tag": "2.0.0"}, "@" + digest, ":2.0.0", "@" + digest},
 		{"digest of a slot", map[string]string{"image.digest": digest, "slots.green.image.digest": other}, "@" + digest, "@" + other, "@" + digest},
-		{"tag of the store", map[string]string{"store.image.tag": "2.0.0"}, ":0.2.0", ":0.2.0", ":2.0.0"},
+		{"tag of the store", map[string]string{"store.image.tag": "2.0.0"}, ":0.3.0", ":0.3.0", ":2.0.0"},
 	} {
 		set := map[string]string{"image.registry": "mirror.example:5000/team"}
 		maps.Copy(set, c.set)

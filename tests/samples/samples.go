@@ -56,6 +56,27 @@ func Load(dir, name string) ([]Sample, error) {
 	return set, nil
 }
 
+// At returns the set as if it had been taken later or earlier, all of it by as much, so that its last image is of that time.
+func At(set []Sample, last time.Time) ([]Sample, error) {
+	shift := last.Sub(set[len(set)-1].Expected.Timestamp)
+	moved := make([]Sample, len(set))
+	for i, sample := range set {
+		at := sample.Expected.Timestamp.Add(shift).UTC().Truncate(time.Millisecond)
+		var request map[string]json.RawMessage
+		if err := json.Unmarshal(sample.Request, &request); err != nil {
+			return nil, fmt.Errorf("decode sample %s: %w", sample.Expected.Name, err)
+		}
+		request["timestamp"] = json.RawMessage(at.Format(`"2006-01-02T15:04:05.000Z"`))
+		body, err := json.Marshal(request)
+		if err != nil {
+			return nil, fmt.Errorf("encode sample %s: %w", sample.Expected.Name, err)
+		}
+		moved[i] = Sample{Request: body, Expected: sample.Expected}
+		moved[i].Expected.Timestamp = at
+	}
+	return moved, nil
+}
+
 func lines(path string) ([]json.RawMessage, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,8 +1,10 @@
 package samples_test
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +22,30 @@ func TestLoad(t *testing.T) {
 	}
 	_, err := samples.Load(t.TempDir(), "none")
 	require.ErrorContains(t, err, "none.ndjson")
+}
+
+// TestAt holds that a set keeps its pace and all but its time.
+func TestAt(t *testing.T) {
+	set, err := samples.Load(filepath.Join("..", "..", "docs", "samples"), "moving-vehicle")
+	require.NoError(t, err)
+	now := time.Date(2027, 3, 4, 5, 6, 7, 8e6, time.UTC)
+	moved, err := samples.At(set, now)
+	require.NoError(t, err)
+	require.Len(t, moved, len(set))
+	for i := range moved {
+		before, after := request(t, set[i]), request(t, moved[i])
+		back := moved[i].Expected.Timestamp.Sub(set[i].Expected.Timestamp)
+		require.Equal(t, now.Sub(set[len(set)-1].Expected.Timestamp), back, "every sample moves by as much")
+		require.Equal(t, moved[i].Expected.Timestamp.Format(time.RFC3339Nano), after["timestamp"])
+		before["timestamp"] = after["timestamp"]
+		require.Equal(t, before, after, "nothing else changes")
+	}
+}
+
+func request(t *testing.T, sample samples.Sample) (body map[string]any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(sample.Request, &body))
+	return body
 }
 
 // TestDistance takes one degree of the meridian and of a parallel from Snyder, Map Projections (USGS PP 1395), table 8,

@@ -22,6 +22,9 @@ import (
 //go:embed takserver.yaml
 var takManifest []byte
 
+//go:embed takserver-tls.yaml
+var tlsTAKManifest []byte
+
 // LoadImages builds the service's image, and the TAK test server's, and puts them on the nodes. It returns the tag of the
 // service's. An existing cluster gets its images from a registry: there, nothing is done and the tag is DevVersion.
 func (s *Stack) LoadImages(ctx context.Context, build func(context.Context) (artifacts.Image, error)) (tag string, err error) {
@@ -64,6 +67,10 @@ func (s *Stack) InstallTAK(ctx context.Context) error {
 		})
 	})
 }
+
+// InstallTLSTAK deploys the TAK test server with TLS as takserver-tls, whose certificates (tls.crt, tls.key and, as the authority
+// of its clients, ca.crt) must be in the Secret of that name. It does not wait.
+func (s *Stack) InstallTLSTAK(ctx context.Context) error { return s.Apply(ctx, tlsTAKManifest) }
 
 // Apply applies manifests with kubectl, server-side.
 func (s *Stack) Apply(ctx context.Context, manifests []byte) error {

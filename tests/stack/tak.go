@@ -34,6 +34,8 @@ type Event struct {
 	Start time.Time `json:"start"`
 	Stale time.Time `json:"stale"`
 	Raw   string    `json:"raw"`
+	// Client is the common name of the certificate over whose connection it came; empty: plain TCP.
+	Client string `json:"client"`
 }
 
 // DetectionID is the id of the detection the event tells of.

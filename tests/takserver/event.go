@@ -35,9 +35,10 @@ type Event struct {
 	Callsign   string    `json:"callsign,omitempty"`
 	Remarks    string    `json:"remarks,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
-	Connection int       `json:"connection"` // number of the connection, from 1
-	First      bool      `json:"first"`      // the first event with its uid
-	Count      int       `json:"count"`      // how many events with its uid have come, this one included
+	Connection int       `json:"connection"`       // number of the connection, from 1
+	Client     string    `json:"client,omitempty"` // common name of the client's certificate
+	First      bool      `json:"first"`            // the first event with its uid
+	Count      int       `json:"count"`            // how many events with its uid have come, this one included
 	// Problems are what some TAK receivers would stumble over, though it can be read.
 	Problems []string `json:"problems,omitempty"`
 	Raw      string   `json:"raw"` // as received, with what stood before <event

@@ -6,6 +6,8 @@ package takserver
 import (
 	"bufio"
 	"cmp"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +25,8 @@ const (
 	maxEventBytes = 8 << 20
 	// writeTimeout bounds the answer to a ping of a client that does not read.
 	writeTimeout = 5 * time.Second
+	// handshakeTimeout bounds the TLS handshake of a client that does not finish it.
+	handshakeTimeout = 10 * time.Second
 )
 
 // Options of a Server. The zero value listens on free ports of the loopback interface.
@@ -32,8 +36,10 @@ type Options struct {
 	// Mute makes a server that never answers a ping.
 	Mute      bool
 	MaxEvents int // zero means DefaultMaxEvents
-	Logger    *slog.Logger
-	Now       func() time.Time // nil means time.Now
+	// TLS makes the CoT input a TLS one; nil: plain TCP.
+	TLS    *tls.Config
+	Logger *slog.Logger
+	Now    func() time.Time // nil means time.Now
 }
 
 // Server is a running TAK server. Its methods are safe for concurrent use.
@@ -44,6 +50,7 @@ type Server struct {
 	// ControlURL is the base of the control API.
 	ControlURL string
 	cotAddr    string
+	tls        *tls.Config
 	tasks      sync.WaitGroup
 
 	mu          sync.Mutex
@@ -65,6 +72,7 @@ func Start(opts Options) (*Server, error) {
 		log: opts.Logger.With("component", "takserver"), mute: opts.Mute,
 		journal:     newJournal(cmp.Or(opts.MaxEvents, DefaultMaxEvents), opts.Now),
 		cotAddr:     cmp.Or(opts.CoTAddr, "127.0.0.1:0"),
+		tls:         opts.TLS,
 		connections: map[net.Conn]struct{}{},
 	}
 	if err := s.Resume(); err != nil {
@@ -124,6 +132,9 @@ func (s *Server) Resume() error {
 	listener, err := net.Listen("tcp", s.cotAddr)
 	if err != nil {
 		return fmt.Errorf("listen for CoT: %w", err)
+	}
+	if s.tls != nil {
+		listener = tls.NewListener(listener, s.tls)
 	}
 	s.listener, s.cotAddr = listener, listener.Addr().String()
 	s.tasks.Go(func() { s.accept(listener) })
@@ -202,12 +213,17 @@ func (s *Server) serve(conn net.Conn, number int) {
 		s.mu.Unlock()
 		conn.Close()
 	}()
+	client, err := clientName(conn)
+	if err != nil {
+		log.Warn("refused", "error", err)
+		return
+	}
 	scanner := bufio.NewScanner(conn)
 	scanner.Buffer(make([]byte, 16<<10), maxEventBytes)
 	var rest restCounter
 	scanner.Split(rest.split)
 	for scanner.Scan() {
-		if s.received(scanner.Text(), number, log) {
+		if s.received(scanner.Text(), number, client, log) {
 			s.pong(conn, log)
 		}
 	}
@@ -217,8 +233,25 @@ func (s *Server) serve(conn net.Conn, number int) {
 	log.Info("disconnected", "error", scanner.Err(), "rest_bytes", rest.bytes)
 }
 
+// clientName shakes hands and returns the common name of the client's certificate; empty without one.
+func clientName(conn net.Conn) (string, error) {
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return "", fmt.Errorf("TLS handshake: %w", err)
+	}
+	for _, certificate := range secured.ConnectionState().PeerCertificates {
+		return certificate.Subject.CommonName, nil
+	}
+	return "", nil
+}
+
 // received keeps one event and tells whether it wants an answer.
-func (s *Server) received(raw string, connection int, log *slog.Logger) bool {
+func (s *Server) received(raw string, connection int, client string, log *slog.Logger) bool {
 	event, err := parseEvent(raw)
 	if err != nil {
 		s.journal.malformed()
@@ -235,7 +268,7 @@ func (s *Server) received(raw string, connection int, log *slog.Logger) bool {
 		s.journal.hello()
 		return false
 	}
-	event.Connection = connection
+	event.Connection, event.Client = connection, client
 	event = s.journal.add(event)
 	log.Debug("event", "uid", event.UID, "type", event.Type, "count", event.Count)
 	return false

@@ -24,7 +24,7 @@ Commands:
 `
 
 func runAudit(ctx context.Context, io streams, args []string) error {
-	return dispatch(ctx, io, args, aboutAudit, "verify or list", map[string]func(context.Context, streams, []string) error{
+	return dispatch(ctx, io, args, aboutAudit, "verify or list", map[string]runner{
 		"verify": runAuditVerify, "list": runAuditList,
 	})
 }
@@ -64,7 +64,8 @@ func runAuditVerify(ctx context.Context, io streams, args []string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(io.out, "good %d entries from %d to %d, head %s, %d detections\n",
-		census.AuditEntries-census.AuditFloor, min(census.AuditFloor+1, census.AuditEntries), census.AuditEntries, orNone(census.AuditHead), census.Detections)
+		census.AuditEntries-census.AuditFloor, min(census.AuditFloor+1, census.AuditEntries), census.AuditEntries,
+		orNone(census.AuditHead), census.Detections)
 	return err
 }
 

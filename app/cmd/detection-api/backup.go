@@ -27,7 +27,7 @@ Commands:
 `
 
 func runBackup(ctx context.Context, io streams, args []string) error {
-	runs := map[string]func(context.Context, streams, []string) error{
+	runs := map[string]runner{
 		"run": runBackupRun, "verify": runBackupVerify, "list": runBackupList, "prune": runBackupPrune,
 	}
 	if len(args) == 0 {

@@ -13,10 +13,16 @@ import (
 
 const aboutClient = `detection-api client --id NAME [flags]
 
-Makes a secret for a client and prints the client's entry for --clients-file, which has only a hash of it. The secret goes to
-standard error, once. With --secret-stdin it is read from standard input instead.
+Makes a secret for a client and prints the client's entry for serve --clients-file, which has only a hash of the secret. The
+secret goes to standard error, once: it cannot be found out again. With --secret-stdin it is read from standard input instead.
 
-  {"clients": [ENTRY, ...]}`
+The file holds the entries of all clients:
+
+  {"clients": [ENTRY, ...]}
+
+and the client gets its tokens by
+
+  curl -u "NAME:SECRET" -d grant_type=client_credentials http://localhost:8000/api/v1/auth/token`
 
 // clientEntry is one client of --clients-file.
 type clientEntry struct {
@@ -30,7 +36,7 @@ func runClient(_ context.Context, streams streams, args []string) error {
 	fs := flag.NewFlagSet("client", flag.ContinueOnError)
 	id := fs.String("id", "", "`name` of the client")
 	subject := fs.String("subject", "", "`name` in its tokens and in the audit trail; empty: the id")
-	roles := fs.String("roles", "ingest", "what it may `do`: ingest, read, operate, with commas")
+	roles := fs.String("roles", "ingest", "what it may do: `ROLES` (ingest, read, operate) with commas")
 	given := fs.Bool("secret-stdin", false, "read the secret from standard input")
 	if err := parse(fs, aboutClient, streams.out, args); err != nil {
 		return err

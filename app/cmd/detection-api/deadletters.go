@@ -21,7 +21,7 @@ Commands:
 `
 
 func runDeadLetters(ctx context.Context, io streams, args []string) error {
-	return dispatch(ctx, io, args, aboutDeadLetters, "list, redrive or purge", map[string]func(context.Context, streams, []string) error{
+	return dispatch(ctx, io, args, aboutDeadLetters, "list, redrive or purge", map[string]runner{
 		"list": runDeadLettersList, "redrive": runDeadLettersRedrive, "purge": runDeadLettersPurge,
 	})
 }

@@ -12,13 +12,14 @@ import (
 	"os"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
-	"github.com/detection-api/detection-api/app/internal/geo"
 )
 
 const aboutGeolocate = `detection-api geolocate [flags] [FILE ...]
 
 Reads one detection as JSON a line, from the files or from standard input, and writes one JSON a line in the same order:
-the position (lat, lon in degrees, hae_m, msl_m, ce90_m, le90_m, slant_range_m, depression_deg, flag, method) or error_code and error_message.
+the position (lat, lon in degrees, hae_m, msl_m, slant_range_m, depression_deg, method, height_source) with its error (ce90_m,
+le90_m, flag, error_method, and ellipse: full axes in metres of the 90 % ellipse and the bearing of the major one), or
+error_code and error_message.
 hae_m is null when the altitude datum is AGL, which does not tell the height of the ground. No server and no key is needed.
 A line without a position is an answer, not a failure: the exit code is 0, and the number of such lines goes to standard
 error.`
@@ -26,19 +27,10 @@ error.`
 // maxLineBytes bounds one input line; a line may carry a picture.
 const maxLineBytes = 64 << 20
 
-// located is one line of output.
+// located is one line of output: the fix as the service's answer has it.
 type located struct {
-	Lat              float64  `json:"lat"`
-	Lon              float64  `json:"lon"`
-	HAEMetres        *float64 `json:"hae_m"`
-	CE90Metres       float64  `json:"ce90_m"`
-	LE90Metres       float64  `json:"le90_m"`
-	MSLMetres        *float64 `json:"msl_m,omitempty"`
-	SlantRangeMetres float64  `json:"slant_range_m"`
-	DepressionDeg    float64  `json:"depression_deg"`
-	Flag             geo.Flag `json:"flag"`
-	Method           string   `json:"method"`
-	Warnings         []string `json:"warnings,omitempty"`
+	detection.Fix
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // refused is the other kind of line.
@@ -151,7 +143,8 @@ func (g *geolocator) line(text []byte, tooLong bool) error {
 
 func (g *geolocator) locate(text []byte, tooLong bool) (located, error) {
 	if tooLong {
-		return located{}, &detection.Error{Code: detection.CodeTooLarge, Message: fmt.Sprintf("the line is longer than %d bytes", maxLineBytes)}
+		return located{}, &detection.Error{Code: detection.CodeTooLarge,
+			Message: fmt.Sprintf("the line is longer than %d bytes", maxLineBytes)}
 	}
 	in, err := detection.ParseView(text)
 	if err != nil {
@@ -161,10 +154,7 @@ func (g *geolocator) locate(text []byte, tooLong bool) (located, error) {
 	if err != nil {
 		return located{}, err
 	}
-	return located{
-		Lat: fix.LatDeg, Lon: fix.LonDeg, HAEMetres: fix.HAEMetres, CE90Metres: fix.CE90Metres, LE90Metres: fix.LE90Metres,
-		MSLMetres: fix.MSLMetres, SlantRangeMetres: fix.SlantRangeMetres, DepressionDeg: fix.DepressionDeg, Flag: fix.Flag, Method: fix.Method, Warnings: append(in.Warnings, warnings...),
-	}, nil
+	return located{Fix: fix, Warnings: append(in.Warnings, warnings...)}, nil
 }
 
 func refusal(err error) refused {

@@ -18,11 +18,16 @@ type groundFlags struct {
 
 func (f *groundFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.cameras, "camera-profiles", "",
-		"JSON `file` of what is known of cameras, by camera_id: sigmas, focal length, principal point, distortion, heading reference; see docs/geolocation.md")
-	fs.StringVar(&f.terrain.Dir, "terrain", "", "`directory` of height models: SRTM HGT, DTED, GeoTIFF; empty: the ground is where the client says")
-	fs.Int64Var(&f.terrain.CacheBytes, "terrain-cache-bytes", terrain.DefaultCacheBytes, "memory for their posts in `bytes`, at most")
-	fs.StringVar(&f.datum, "terrain-datum", string(terrain.MSL), "msl or hae: what the heights of GeoTIFFs that do not say are counted from")
-	fs.Float64Var(&f.terrain.SigmaMetres, "terrain-sigma-m", terrain.DefaultSigmaMetres, "standard deviation in `metres` of heights where a file states none")
+		"JSON `file` of what is known of cameras, by camera_id: sigmas, focal length, principal point, distortion,\n"+
+			"heading reference; see docs/geolocation.md")
+	fs.StringVar(&f.terrain.Dir, "terrain", "",
+		"`directory` of height models: SRTM HGT, DTED, GeoTIFF; empty: the ground is where the client says")
+	fs.Int64Var(&f.terrain.CacheBytes, "terrain-cache-bytes", terrain.DefaultCacheBytes,
+		"memory for their posts in `bytes`, at most")
+	fs.StringVar(&f.datum, "terrain-datum", string(terrain.MSL),
+		"msl or hae: what the heights of GeoTIFFs that do not say are counted from")
+	fs.Float64Var(&f.terrain.SigmaMetres, "terrain-sigma-m", terrain.DefaultSigmaMetres,
+		"standard deviation in `metres` of heights where a file states none")
 }
 
 // resolve checks the flags and reads the cameras.

@@ -15,11 +15,14 @@ import (
 	"github.com/detection-api/detection-api/app/internal/server"
 )
 
-// command is one role: it parses its own arguments and runs until it is done or ctx ends.
+// command is one role.
 type command struct {
 	name, about string
-	run         func(ctx context.Context, io streams, args []string) error
+	run         runner
 }
+
+// runner is what a command does: it parses its own arguments and runs until it is done or ctx ends.
+type runner func(ctx context.Context, io streams, args []string) error
 
 // streams are what a command reads and writes.
 type streams struct {
@@ -86,7 +89,8 @@ func report(w io.Writer, name string, err error) int {
 }
 
 func usage(w io.Writer) {
-	fmt.Fprint(w, "detection-api turns AI detections into positions on a TAK map.\n\nUsage: detection-api COMMAND [flags]\n\nCommands:\n")
+	fmt.Fprint(w,
+		"detection-api turns AI detections into positions on a TAK map.\n\nUsage: detection-api COMMAND [flags]\n\nCommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-12s %s\n", c.name, c.about)
 	}

@@ -42,6 +42,9 @@ func TestBadUsage(t *testing.T) {
 		{"port in nobody's range", nil, []string{"serve", "--jwt-secret-key", key, "--listen-addr", "127.0.0.1:99999", "--data-dir", t.TempDir()}, 1, "99999"},
 		{"key and key file", nil, []string{"serve", "--jwt-secret-key", key, "--jwt-secret-key-file", "f"}, 2, "not both"},
 		{"key file that is not there", nil, []string{"token", "--jwt-secret-key-file", "/none/such"}, 1, "/none/such"},
+		{"a key by name without names", nil, []string{"token", "--jwt-secret-key", key, "--kid", "a"}, 2, "kid: only"},
+		{"token for another role", nil, []string{"token", "--jwt-secret-key", key, "--roles", "red"}, 2, `not "red"`},
+		{"cameras all the time", nil, []string{"serve", "--jwt-secret-key", key, "--cot-cameras", "1ms"}, 2, "cot-cameras: want 0"},
 		{"store without a token", nil, []string{"store"}, 2, "store-token"},
 		{"token for nobody", nil, []string{"token", "--jwt-secret-key", key, "--subject", ""}, 2, "subject"},
 		{"backup without a command", nil, []string{"backup"}, 2, "run, verify, list or prune"},
@@ -115,6 +118,8 @@ func TestHelp(t *testing.T) {
 		{"audit", "--help"},
 		{"audit", "verify", "--help"},
 		{"audit", "list", "-h"},
+		{"client", "--help"},
+		{"version", "--help"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), streams{out: &out, err: &errs}, args); code != 0 || out.Len() == 0 || errs.Len() > 0 {
@@ -150,6 +155,13 @@ func TestGeolocate(t *testing.T) {
 	if lat := got[0]["lat"].(float64); lat < 33.83544 || lat > 33.83547 {
 		t.Errorf("lat %v, want 33.83545871 within a metre", lat)
 	}
+	// The error is part of the answer: the 90 % ellipse, and with it CE90, lies between its half axes.
+	ellipse, _ := got[0]["ellipse"].(map[string]any)
+	major, _ := ellipse["major_m"].(float64)
+	minor, _ := ellipse["minor_m"].(float64)
+	if ce90 := got[0]["ce90_m"].(float64); !(minor > 0 && minor/2 < ce90 && ce90 < major/2) || ellipse["bearing_deg"] == nil || got[0]["error_method"] != "linear" {
+		t.Errorf("error %v, want an ellipse around a CE90 of %v and its method", got[0], ce90)
+	}
 	for i, want := range map[int]string{1: "malformed_json", 2: "no_ground_intersection", 4: "invalid_field"} {
 		if got[i]["error_code"] != want || got[i]["error_message"] == "" {
 			t.Errorf("line %d: %v, want %s", i, got[i], want)
@@ -173,17 +185,5 @@ func TestGeolocateFiles(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), streams{out: &out, err: &errs}, append([]string{"geolocate"}, files...)); code != 0 || strings.Count(out.String(), `"lat"`) != 2 {
 		t.Errorf("code %d, output %s, error %s", code, out.String(), errs.String())
-	}
-}
-
-// TestTokenFile holds that a token minted from a key file is one line, and that the newline of the file is not the key's.
-func TestTokenFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(path, []byte(strings.Repeat("0123456789abcdef", 3)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var out, errs bytes.Buffer
-	if code := run(t.Context(), streams{out: &out, err: &errs}, []string{"token", "--jwt-secret-key-file", path}); code != 0 || strings.Count(out.String(), ".") != 2 {
-		t.Errorf("code %d, output %q, error %q", code, out.String(), errs.String())
 	}
 }

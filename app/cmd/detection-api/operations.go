@@ -16,7 +16,7 @@ import (
 )
 
 // dispatch runs one of a command's commands; names says which there are, for the message.
-func dispatch(ctx context.Context, io streams, args []string, about, names string, runs map[string]func(context.Context, streams, []string) error) error {
+func dispatch(ctx context.Context, io streams, args []string, about, names string, runs map[string]runner) error {
 	if len(args) == 0 {
 		return wrongUsage("want %s", names)
 	}

@@ -48,7 +48,8 @@ func runServe(ctx context.Context, io streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Logger.Info("serving", "addr", s.Addr(), "version", version, "store", orEmbedded(cfg.StoreURL), "tak", endpointNames(cfg.TAKAddr), "pod", cfg.PodName)
+	cfg.Logger.Info("serving", "addr", s.Addr(), "version", version, "store", orEmbedded(cfg.StoreURL),
+		"tak", endpointNames(cfg.TAKAddr), "pod", cfg.PodName)
 	return s.Run(ctx)
 }
 
@@ -72,12 +73,16 @@ func newServeFlags(fs *flag.FlagSet) *serveFlags {
 	fs.DurationVar(&c.TargetWait, "target-wait", 500*time.Millisecond,
 		"longest wait for a commit that is aimed at: what would wait longer at the measured rate is refused with 503; 0: no bound")
 	fs.Float64Var(&c.SubjectRate, "subject-rate", 0,
-		"`detections` a second that the subject of a token may report, ten seconds' worth at once; more are refused with 429; 0: no limit")
-	fs.Float64Var(&c.ReadRate, "read-rate", 0, "`requests` a second that the subject of a token may make to read, ten seconds' worth at once; 0: no limit")
-	fs.Float64Var(&c.TokenRate, "token-rate", httpapi.DefaultTokenRate, "`tokens` a second that one client may ask for; an address ten times as many")
+		"`detections` a second that the subject of a token may report, ten seconds' worth at once; more are refused (429); 0: no limit")
+	fs.Float64Var(&c.ReadRate, "read-rate", 0,
+		"`requests` a second that the subject of a token may make to read, ten seconds' worth at once; 0: no limit")
+	fs.Float64Var(&c.TokenRate, "token-rate", httpapi.DefaultTokenRate,
+		"`tokens` a second that one client may ask for; an address ten times as many")
 	fs.IntVar(&c.MaxStreams, "max-streams", httpapi.DefaultMaxStreams, "`streams` that are open at one time, at most")
-	fs.StringVar(&c.PicturesDir, "pictures-dir", "", "`directory` to keep the pictures of reports in; empty: they are hashed and not kept")
-	fs.Int64Var(&c.PicturesMaxBytes, "pictures-max-bytes", 1<<30, "size of all kept pictures in `bytes`, at most: the oldest go first")
+	fs.StringVar(&c.PicturesDir, "pictures-dir", "",
+		"`directory` to keep the pictures of reports in; empty: they are hashed and not kept")
+	fs.Int64Var(&c.PicturesMaxBytes, "pictures-max-bytes", 1<<30,
+		"size of all kept pictures in `bytes`, at most: the oldest go first")
 	fs.DurationVar(&c.PicturesMaxAge, "pictures-max-age", 7*24*time.Hour, "how long pictures are kept; 0: until there is no room")
 	t := thresholdFlags(fs)
 	f.finish = func() { c.Thresholds = *t }
@@ -124,7 +129,9 @@ func checkServe(c server.ServeConfig) error {
 			return wrongUsage("retention is the store's: give its flags to the store role, not to serve with --store-url")
 		}
 	}
-	for name, d := range map[string]time.Duration{"store-timeout": c.StoreTimeout, "cot-stale": c.CoTStale, "lease-duration": c.Lease} {
+	for name, d := range map[string]time.Duration{
+		"store-timeout": c.StoreTimeout, "cot-stale": c.CoTStale, "lease-duration": c.Lease,
+	} {
 		if d <= 0 {
 			return wrongUsage("%s: want a duration above 0, got %v", name, d)
 		}

@@ -54,7 +54,8 @@ func runStore(ctx context.Context, io streams, args []string) error {
 // checkStoreToken refuses what is easily guessed and what an HTTP header would not carry unchanged.
 func checkStoreToken(token string) error {
 	if len(token) < minStoreToken {
-		return wrongUsage("store-token: want at least %d bytes, got %d; make one with: openssl rand -base64 48", minStoreToken, len(token))
+		return wrongUsage("store-token: want at least %d bytes, got %d; make one with: openssl rand -base64 48", minStoreToken,
+			len(token))
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return wrongUsage("store-token: want printable ASCII without spaces; make one with: openssl rand -base64 48")
@@ -84,7 +85,8 @@ func (f *commonFlags) register(fs *flag.FlagSet, listenAddr string) {
 }
 
 func allowNetworkFileSystem(fs *flag.FlagSet, allow *bool) {
-	fs.BoolVar(allow, "allow-network-filesystem", false, "let --data-dir be on NFS, SMB, FUSE or the like, where acknowledged data may be lost")
+	fs.BoolVar(allow, "allow-network-filesystem", false,
+		"let --data-dir be on NFS, SMB, FUSE or the like, where acknowledged data may be lost")
 }
 
 func (f *commonFlags) common(io streams) (server.Common, error) {
@@ -100,7 +102,8 @@ func (f *commonFlags) common(io streams) (server.Common, error) {
 		return c, wrongUsage("min-free-bytes: want 0 or more, got %d", c.MinFreeBytes)
 	}
 	if c.DrainDelay < 0 || c.ShutdownTimeout <= 0 {
-		return c, wrongUsage("drain-delay and shutdown-timeout: want at least 0 and more than 0, got %v and %v", c.DrainDelay, c.ShutdownTimeout)
+		return c, wrongUsage("drain-delay and shutdown-timeout: want at least 0 and more than 0, got %v and %v", c.DrainDelay,
+			c.ShutdownTimeout)
 	}
 	if c.Retention, err = f.retention.retention(); err != nil {
 		return c, err

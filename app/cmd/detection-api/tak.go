@@ -20,19 +20,27 @@ type takFlags struct {
 }
 
 func (f *takFlags) register(fs *flag.FlagSet, c *server.ServeConfig) {
-	fs.StringVar(&c.TAKAddr, "tak-addr", "", "TAK `endpoints` in order of preference, with commas: host:port or tcp://, tls://, udp://, http://, https://; empty: nothing is sent")
-	fs.StringVar(&c.TAKTLS.CAFile, "tak-ca", "", "`file` with the only authorities that are trusted (PEM or Java trust store); empty: the system's")
+	fs.StringVar(&c.TAKAddr, "tak-addr", "",
+		"TAK `endpoints` in order of preference, with commas: host:port or tcp://, tls://, udp://, http://, https://;\n"+
+			"empty: nothing is sent")
+	fs.StringVar(&c.TAKTLS.CAFile, "tak-ca", "",
+		"`file` with the only authorities that are trusted (PEM or Java trust store); empty: the system's")
 	fs.StringVar(&c.TAKTLS.CertFile, "tak-cert", "", "`file` with the client certificate, PEM")
 	fs.StringVar(&c.TAKTLS.KeyFile, "tak-key", "", "`file` with its key, PEM")
 	fs.StringVar(&c.TAKTLS.P12File, "tak-p12", "", "`file` with client certificate and key, PKCS#12")
 	fs.StringVar(&c.TAKTLS.PasswordFile, "tak-password-file", "", "`file` with the password of the PKCS#12 files")
-	fs.StringVar(&c.TAKTLS.ServerName, "tak-server-name", "", "`name` that the server's certificate must have; empty: the endpoint's host")
+	fs.StringVar(&c.TAKTLS.ServerName, "tak-server-name", "",
+		"`name` that the server's certificate must have; empty: the endpoint's host")
 	fs.BoolVar(&c.TAKTLS.AnyName, "tak-any-name", false, "accept a certificate for any name, of the given authority or pin")
 	fs.StringVar(&f.pins, "tak-pin", "", "SHA-256 `sums` of the server's public key, one of which must fit, with commas")
 	fs.StringVar(&c.TAKMethod, "tak-http-method", http.MethodPut, "PUT or POST, for http and https endpoints")
 	fs.DurationVar(&c.TAKReturnAfter, "tak-return-after", tak.DefaultReturnAfter, "how long an endpoint that failed is passed over")
-	fs.Float64Var(&c.BacklogRate, "tak-backlog-rate", relay.DefaultBacklogRate, "`events` a second, at most, of those that waited for more than a minute; 0: no limit")
-	fs.DurationVar(&c.CoTStale, "cot-stale", 5*time.Minute, "how long an event stays on the map after it was sent, where the CoT profile does not say")
+	fs.Float64Var(&c.BacklogRate, "tak-backlog-rate", relay.DefaultBacklogRate,
+		"`events` a second, at most, of those that waited for more than a minute; 0: no limit")
+	fs.DurationVar(&c.CoTStale, "cot-stale", 5*time.Minute,
+		"how long an event stays on the map after it was sent, where the CoT profile does not say")
+	fs.DurationVar(&c.CoTCameras, "cot-cameras", 0,
+		"show where the cameras are and where they look, each of them at most once in this time; 0: do not show them")
 	fs.StringVar(&f.profile, "cot-profile", "", "how object classes look on the map: tactical (the default) or sar")
 	fs.StringVar(&f.profileFile, "cot-profile-file", "", "JSON `file` that changes a built-in CoT profile; see docs/cot.md")
 }
@@ -50,6 +58,9 @@ func (f *takFlags) resolve(c *server.ServeConfig) (err error) {
 	}
 	if !(c.BacklogRate >= 0) {
 		return wrongUsage("tak-backlog-rate: want a number of at least 0, got %v", c.BacklogRate)
+	}
+	if c.CoTCameras != 0 && c.CoTCameras < time.Second {
+		return wrongUsage("cot-cameras: want 0 or at least 1s, got %v", c.CoTCameras)
 	}
 	c.CoTProfile, err = f.cotProfile()
 	return err

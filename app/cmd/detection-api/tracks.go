@@ -19,8 +19,10 @@ func (f *trackFlags) register(fs *flag.FlagSet, c *server.ServeConfig) {
 	fs.StringVar(&f.mode, "tracks", "on", "on: repeated detections of one object are one object on the map; off: each is its own")
 	fs.DurationVar(&c.TrackEvery, "track-every", time.Second, "a track is sent to TAK at most once in this time, by each pod")
 	fs.DurationVar(&f.options.MaxAge, "track-max-age", time.Minute, "how long an object is recognised after its last sighting")
-	fs.Float64Var(&f.options.MaxDistanceMetres, "track-max-distance-m", 100, "`metres` between a sighting and where the object is expected, at most")
-	fs.Float64Var(&f.options.Gate, "track-gate", -2*math.Log(0.01), "largest squared Mahalanobis `distance` of the two; the default is the 99 % quantile")
+	fs.Float64Var(&f.options.MaxDistanceMetres, "track-max-distance-m", 100,
+		"`metres` between a sighting and where the object is expected, at most")
+	fs.Float64Var(&f.options.Gate, "track-gate", -2*math.Log(0.01),
+		"largest squared Mahalanobis `distance` of the two; the default is the 99 % quantile")
 	fs.Float64Var(&f.options.IndependentShare, "track-independent-share", track.DefaultIndependentShare,
 		"`part` of a sighting's variance that is new in each picture of a camera, above 0 to 1; see docs/tracks.md")
 	fs.IntVar(&f.options.MaxTracks, "track-max", 10_000, "`objects` in memory, at most")

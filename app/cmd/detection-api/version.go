@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 )
@@ -10,8 +11,12 @@ import (
 var version = "dev"
 
 func runVersion(_ context.Context, io streams, args []string) error {
-	if len(args) > 0 {
-		return wrongUsage("unexpected argument %q", args[0])
+	fs := flag.NewFlagSet("version", flag.ContinueOnError)
+	if err := parse(fs, "detection-api version\n\nPrints the version. It has no flags.", io.out, args); err != nil {
+		return err
+	}
+	if err := noArguments(fs); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(io.out, "detection-api %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err

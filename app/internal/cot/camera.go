@@ -88,7 +88,8 @@ func stated(sigma *float64) float64 {
 // known is not drawn.
 func appendSensor(b []byte, d *detection.Detection, azimuthDeg float64) []byte {
 	s := &d.Sensor
-	fov, vfov := fieldOfView(s.ImageWidthPx, s.PrincipalPointXPx, s.FocalLengthPx), fieldOfView(s.ImageHeightPx, s.PrincipalPointYPx, s.FocalLengthPx)
+	fov, vfov := fieldOfView(s.ImageWidthPx, s.PrincipalPointXPx, s.FocalLengthPx), fieldOfView(s.ImageHeightPx,
+		s.PrincipalPointYPx, s.FocalLengthPx)
 	if !finite(azimuthDeg) || !(math.Abs(s.PitchDeg) <= 90) || !finite(s.RollDeg) || !(fov >= 0.1) || !(vfov >= 0.1) {
 		return b
 	}

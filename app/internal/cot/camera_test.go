@@ -42,7 +42,7 @@ func cameraEvent(t testing.TB, encoder cot.Encoder, d detection.Detection) []byt
 
 func TestCamera(t *testing.T) {
 	e := camera(t, cot.Encoder{}, filmed())
-	if e.UID != cot.CameraUID("cam-7") || e.Type != "b-m-p-s-p-loc" || e.How != "m-r" || e.Detail.Contact.Callsign != "cam-7" {
+	if e.UID != "detection-api.camera.cam-7" || e.Type != "b-m-p-s-p-loc" || e.How != "m-r" || e.Detail.Contact.Callsign != "cam-7" {
 		t.Errorf("%+v", e)
 	}
 	if target := parse(t, encode(t, filmed())).Detail.Link; target.UID != e.UID || target.Type != e.Type {
@@ -166,7 +166,9 @@ func TestCameraRefuses(t *testing.T) {
 func TestCameraUID(t *testing.T) {
 	seen := map[string]string{}
 	for _, id := range []string{"cam-7", "cam 7", "cam/7", "cäm-7", strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 66)} {
-		uid := cot.CameraUID(id)
+		d := filmed()
+		d.CameraID = id
+		uid := camera(t, cot.Encoder{}, d).UID
 		if other, taken := seen[uid]; taken {
 			t.Errorf("%q and %q share %q", id, other, uid)
 		}
@@ -174,9 +176,6 @@ func TestCameraUID(t *testing.T) {
 		if len(uid) > len("detection-api.camera.")+64 {
 			t.Errorf("%q is long", uid)
 		}
-	}
-	if got := cot.CameraUID("cam-7"); got != "detection-api.camera.cam-7" {
-		t.Errorf("got %q", got)
 	}
 }
 

@@ -55,10 +55,8 @@ func heightSource(fix *detection.Fix) string {
 	return "CALC"
 }
 
-// CameraUID is the uid under which a camera is known on the map: the id itself after a prefix, or, where the id has
+// appendCameraUID writes the uid under which a camera is known on the map: the id itself after a prefix, or, where the id has
 // characters that an XML name token has not or is long, what is left of it with a digest that keeps cameras apart.
-func CameraUID(cameraID string) string { return string(appendCameraUID(nil, cameraID)) }
-
 func appendCameraUID(b []byte, cameraID string) []byte {
 	b = append(b, UIDPrefix+"camera."...)
 	from := len(b)

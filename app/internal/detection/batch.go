@@ -2,6 +2,7 @@ package detection
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -57,7 +58,7 @@ func (b *BatchReader) Next() (Input, error) {
 }
 
 // Broken says that the batch cannot be read on, for another reason than that it is at its end.
-func (b *BatchReader) Broken() bool { return b.err != nil && b.err != io.EOF }
+func (b *BatchReader) Broken() bool { return b.err != nil && !errors.Is(b.err, io.EOF) }
 
 func (b *BatchReader) read() (Input, error) {
 	f := frame{src: b.src, keep: b.opts.Pictures, maxBytes: b.opts.MaxItemBytes, ends: atLine}
@@ -77,7 +78,7 @@ func (b *BatchReader) read() (Input, error) {
 }
 
 func (b *BatchReader) nextLine() error {
-	if c, err := b.skip(" \t\r\n"); c == 0 {
+	if c, err := b.skip(); c == 0 {
 		return err
 	}
 	return nil
@@ -85,11 +86,11 @@ func (b *BatchReader) nextLine() error {
 
 // nextItem goes to the begin of the next item of the array.
 func (b *BatchReader) nextItem() error {
-	c, err := b.skip(" \t\r\n")
+	c, err := b.skip()
 	switch {
-	case err == io.EOF && b.items == 0:
+	case errors.Is(err, io.EOF) && b.items == 0:
 		return b.broken("the body must be an array of JSON")
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return b.broken("the array is not closed")
 	case err != nil:
 		return err
@@ -101,9 +102,9 @@ func (b *BatchReader) nextItem() error {
 		return b.broken("an item must be followed by a comma or the end of the array")
 	}
 	b.src.take(1)
-	c, err = b.skip(" \t\r\n")
+	c, err = b.skip()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return b.broken("the array is not closed")
 	case err != nil:
 		return err
@@ -118,21 +119,21 @@ func (b *BatchReader) nextItem() error {
 // finish takes the end of the array, which has to be the end of the body.
 func (b *BatchReader) finish() error {
 	b.src.take(1)
-	c, err := b.skip(" \t\r\n")
+	c, err := b.skip()
 	if c != 0 {
 		return b.broken("more data after the array")
 	}
 	return err
 }
 
-// skip takes what is in the set and returns the first byte that is not, or an error.
-func (b *BatchReader) skip(set string) (byte, error) {
+// skip takes JSON's white space and returns the first byte that is none, or an error.
+func (b *BatchReader) skip() (byte, error) {
 	for {
 		chunk := b.src.next()
 		if len(chunk) == 0 {
 			break
 		}
-		rest := bytes.TrimLeft(chunk, set)
+		rest := bytes.TrimLeft(chunk, " \t\r\n")
 		b.src.take(len(chunk) - len(rest))
 		if len(rest) > 0 {
 			if rest[0] == 0 { // 0 means that there is none

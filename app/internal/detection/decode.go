@@ -47,6 +47,8 @@ func syntaxError(err *jsontext.SyntacticError, offset func(int64) int64) *Error 
 		return malformed(field, "not valid JSON: the body ends too early or is empty, at byte %d", at)
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return malformed(field, "is there twice; send it once")
+	case strings.Contains(err.Err.Error(), "surrogate"):
+		return malformed(field, "has half a surrogate pair at byte %d; send whole characters", at)
 	case strings.Contains(err.Err.Error(), "invalid UTF-8"):
 		return malformed(field, "not valid UTF-8 at byte %d; send the text as UTF-8", at)
 	case strings.Contains(err.Err.Error(), "after top-level value"):
@@ -113,8 +115,6 @@ func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Float64:
 		return "a number"
-	case reflect.Int:
-		return "a whole number"
 	case reflect.String:
 		return "a string"
 	default:

@@ -24,6 +24,32 @@ func IDOf(cameraID string, seenAt time.Time, pixelX, pixelY float64) string {
 	return versionEight(seenAt, hash.Sum(nil))
 }
 
+// saysTheSame is whether two reports of the same camera, time and pixel say the same otherwise. What a camera's profile adds to
+// a report is left out, as it may change in between.
+func saysTheSame(a, b Detection) bool {
+	type said struct {
+		class, source                                     string
+		confidence                                        float64
+		lat, lon, elevation, heading, pitch, roll, ground float64
+		width, height                                     int
+		datum                                             Datum
+		picture                                           string
+	}
+	of := func(d Detection) said {
+		s := d.Sensor
+		what := said{
+			class: d.ObjectClass, source: d.Source, confidence: d.AIConfidence, datum: d.Datum,
+			lat: s.LatDeg, lon: s.LonDeg, elevation: s.ElevationMetres, heading: s.HeadingDeg, pitch: s.PitchDeg, roll: s.RollDeg,
+			ground: s.GroundMetres, width: s.ImageWidthPx, height: s.ImageHeightPx,
+		}
+		if d.Image != nil {
+			what.picture = d.Image.SHA256
+		}
+		return what
+	}
+	return of(a) == of(b)
+}
+
 // RetractionID is the id of the entry that takes a detection back: there is one for each detection.
 func RetractionID(id string, seenAt time.Time) string {
 	sum := sha256.Sum256([]byte("retract " + id))

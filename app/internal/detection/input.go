@@ -113,8 +113,8 @@ type wireSensor struct {
 	FocalLength    *float64 `json:"focal_length"`
 	SensorWidthMM  *float64 `json:"sensor_width_mm"`
 	SensorHeightMM *float64 `json:"sensor_height_mm"`
-	ImageWidth     *int     `json:"image_width"`
-	ImageHeight    *int     `json:"image_height"`
+	ImageWidth     *float64 `json:"image_width"`
+	ImageHeight    *float64 `json:"image_height"`
 
 	FocalLengthMM    *float64    `json:"focal_length_mm"`
 	PrincipalPointX  *float64    `json:"principal_point_x"`

@@ -152,6 +152,9 @@ func (p *Pipeline) settle(ctx context.Context, a *Accepted, c Commitment) error 
 	if err != nil {
 		return fmt.Errorf("get what was accepted first: %w", err)
 	}
+	if key := a.Detection.IdempotencyKey; key != "" && key == stored.Detection.IdempotencyKey && !saysTheSame(a.Detection, stored.Detection) {
+		return keyReused()
+	}
 	event, err := p.Encode(stored.Detection, p.Now().UTC())
 	if err != nil {
 		return fmt.Errorf("encode the CoT event: %w", err)

@@ -148,6 +148,39 @@ func TestAKeyNamesOneDetection(t *testing.T) {
 	}
 }
 
+// TestKeyOfAnotherReport: under one key a request is repeated as it was. Without a key the first report of a pixel stands.
+func TestKeyOfAnotherReport(t *testing.T) {
+	l := newLedger()
+	p := newTestPipeline(l)
+	in := inputOf(t, "pixel_x", "960")
+	in.IdempotencyKey = "key"
+	if _, err := p.Accept(t.Context(), in, "drone"); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := p.Accept(t.Context(), in, "drone"); err != nil || !a.Repeated {
+		t.Errorf("the same: %+v, %v", a, err)
+	}
+	for path, value := range map[string]string{
+		"object_class": `"person"`, "ai_confidence": "0.5", "source": `"other"`, "altitude_datum": `"MSL"`,
+		"image_base64": `"d29ybGQ="`, "sensor_metadata.heading": "1", "sensor_metadata.location_elevation": "180",
+	} {
+		other := inputOf(t, path, value)
+		other.IdempotencyKey = "key"
+		if a, err := p.Accept(t.Context(), other, "drone"); CodeOf(err) != CodeKeyReused || a.Detection.ID != "" {
+			t.Errorf("another %s: got %s, %v", path, a.Detection.ObjectClass, err)
+		}
+		for _, key := range []string{"", "another"} {
+			other.IdempotencyKey = key
+			if a, err := p.Accept(t.Context(), other, "drone"); err != nil || !a.Repeated || a.Detection.ObjectClass != in.ObjectClass {
+				t.Errorf("another %s, key %q: got %+v, %v", path, key, a, err)
+			}
+		}
+	}
+	if len(l.commits) != 1 {
+		t.Errorf("%d commits", len(l.commits))
+	}
+}
+
 // TestRepetitionsAtOnce reports the same detection from many goroutines: one is the first.
 func TestRepetitionsAtOnce(t *testing.T) {
 	l := newLedger()

@@ -1,6 +1,9 @@
 package detection
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 const (
 	// firstReadBytes is what a body is read in. A report without a picture has about 700 bytes.
@@ -57,7 +60,7 @@ func (s *source) grow() {
 
 // failed is the error that the reader ended with, nil when it came to its end.
 func (s *source) failed() error {
-	if s.err == io.EOF {
+	if errors.Is(s.err, io.EOF) {
 		return nil
 	}
 	return s.err

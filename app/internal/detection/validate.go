@@ -2,6 +2,7 @@ package detection
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -54,15 +55,19 @@ func (c *checker) positive(field string, value *float64, high float64) {
 	}
 }
 
-func (c *checker) positiveInt(field string, value *int, high int) int {
-	if value == nil {
+// positiveInt takes 1920.0 for 1920, as JSON Schema does: programs that count in floats write it so.
+func (c *checker) positiveInt(field string, value *float64, high int) int {
+	const exact = 1 << 53 // up to which each whole number is one of float64
+	switch {
+	case value == nil:
 		c.fail(field, "is required")
 		return 0
+	case *value != math.Trunc(*value) || math.Abs(*value) > exact:
+		c.fail(field, "must be a whole number in the range of its type, got %v", *value)
+	case *value <= 0 || *value > float64(high):
+		c.fail(field, "must be between 1 and %d, got %v", high, *value)
 	}
-	if *value <= 0 || *value > high {
-		c.fail(field, "must be between 1 and %d, got %d", high, *value)
-	}
-	return *value
+	return int(*value)
 }
 
 // absent says whether a field of the report is missing, which is an error unless only a position is wanted.

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/spatial/r3"
 )
 
-// ErrNoTerrain: the ray comes to a place that no height model covers, or where the model has a void, at a height at which
-// there may be ground.
+// ErrNoTerrain means that the ray comes to a place that no height model covers, or where the model has a void, at a height at
+// which there may be ground.
 var ErrNoTerrain = errors.New("there is no height model where the ray would meet the ground")
 
 // HighestGroundHAEMetres is higher than any ground. Mount Everest is 8849 m above mean sea level (survey of 2020) and the

@@ -212,15 +212,15 @@ func terrainCoverage(t *testing.T, r *relief, truth Camera, method Method, count
 	frame, s := FrameAt(truth.Position), DefaultSigmas()
 	within, level, other := 0, 0, 0
 	for range count {
-		real := march{
+		actual := march{
 			terrain: r, liftMetres: r.sigma * noise.NormFloat64(), near: anchorAt(frame.origin),
 			origin: truth.Position.ECEF(), direction: frame.rotateToECEF(truth.axes().forward),
 		}
-		slant, _, err := real.run()
+		slant, _, err := actual.run()
 		if err != nil {
 			t.Fatal(err)
 		}
-		target := LatLonHAEFromECEF(r3.Add(real.origin, r3.Scale(slant, real.direction)))
+		target := LatLonHAEFromECEF(r3.Add(actual.origin, r3.Scale(slant, actual.direction)))
 		camera := truth
 		camera.Position = LatLonHAEFromECEF(frame.ECEF(r3.Vec{
 			X: s.CameraHorizontalMetres * noise.NormFloat64(), Y: s.CameraHorizontalMetres * noise.NormFloat64(),

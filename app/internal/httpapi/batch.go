@@ -139,7 +139,7 @@ func formatOf(r *http.Request) (detection.BatchFormat, error) {
 			return detection.BatchLines, nil
 		}
 	}
-	return 0, &detection.Error{Code: codeParameter, Field: headerContentType, Message: "must be " + mediaJSON + " or " + mediaNDJSON}
+	return 0, &detection.Error{Code: codeMediaType, Field: headerContentType, Message: "must be " + mediaJSON + " or " + mediaNDJSON}
 }
 
 // commitBatch hands over the items that could be read, in order, and sets the results of theirs.

@@ -109,8 +109,9 @@ func TestBatchLine(t *testing.T) {
 		{"", "", 400, detection.CodeMalformed, "[0]"},
 		{"\n\n", mediaNDJSON, 400, detection.CodeMalformed, ""},
 		{line(0), "", 400, detection.CodeMalformed, "[0]"},
-		{line(0), "text/csv", 400, codeParameter, "Content-Type"},
-		{line(0), ";", 400, codeParameter, "Content-Type"},
+		{line(0), "text/csv", 415, codeMediaType, "Content-Type"},
+		{line(0), ";", 415, codeMediaType, "Content-Type"},
+		{"[" + line(0) + "]", "application/x-www-form-urlencoded", 415, codeMediaType, "Content-Type"},
 		{"[" + strings.Repeat("1,", 1000) + "1]", "", 413, detection.CodeTooLarge, ""},
 		{strings.Repeat("1\n", 1001), mediaNDJSON, 413, detection.CodeTooLarge, ""},
 	} {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -78,10 +80,25 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// checkMediaType refuses a report that says to be no JSON. What says nothing is looked at, and so is what says to be a form,
+// as curl -d does unless it is told otherwise.
+func checkMediaType(r *http.Request) error {
+	said := r.Header.Get(headerContentType)
+	if said == "" {
+		return nil
+	}
+	mediaType, _, err := mime.ParseMediaType(said)
+	if err == nil && (mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json") || mediaType == mediaForm) {
+		return nil
+	}
+	return &detection.Error{Code: codeMediaType, Field: headerContentType, Message: "must be " + mediaJSON}
+}
+
 // openBody returns the body to be read, or refuses it by its Content-Length before a byte is read.
 func (a *api) openBody(x *exchange, r *http.Request, held *lease, boundBytes int64) (*body, error) {
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return nil, &detection.Error{Code: detection.CodeMalformed, Message: "Content-Encoding is not supported; send plain JSON"}
+	if encoding := strings.Join(r.Header.Values(headerEncoding), ","); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		x.Header().Set("Accept-Encoding", "identity") // RFC 9110 section 15.5.16
+		return nil, &detection.Error{Code: codeMediaType, Field: headerEncoding, Message: "is not supported; send plain JSON"}
 	}
 	if r.ContentLength > a.MaxBodyBytes {
 		return nil, a.tooLarge()

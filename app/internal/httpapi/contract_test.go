@@ -139,7 +139,7 @@ func (c *contract) resolve(value map[string]any) map[string]any {
 		return value
 	}
 	var at any = c.document
-	for _, key := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+	for key := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 		at = at.(map[string]any)[key]
 	}
 	return at.(map[string]any)

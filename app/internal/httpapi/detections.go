@@ -112,6 +112,9 @@ func (a *api) commit(ctx context.Context, in detection.Input, subject string) (a
 
 // readInput reads and decodes the body as it comes in.
 func (a *api) readInput(x *exchange, r *http.Request) (detection.Input, error) {
+	if err := checkMediaType(r); err != nil {
+		return detection.Input{}, err
+	}
 	held := &lease{budget: a.inFlight}
 	defer held.end()
 	body, err := a.openBody(x, r, held, maxReportHeldBytes)

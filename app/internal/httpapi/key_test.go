@@ -17,7 +17,7 @@ func TestIdempotencyKey(t *testing.T) {
 		got = append(got, in.IdempotencyKey)
 		return detection.Accepted{Detection: detectionOf(in, by), Event: []byte(goodEvent), Durability: detection.InStore}, nil
 	}}
-	g.Batch = fakeBatch{func(ins []detection.Input, by string) []detection.Result {
+	g.Batch = fakeBatch{func(ins []detection.Input, _ string) []detection.Result {
 		for _, in := range ins {
 			got = append(got, in.IdempotencyKey)
 		}

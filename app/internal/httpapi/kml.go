@@ -143,9 +143,13 @@ func placemarkOf(d *detection.Detection) kmlPlacemark {
 	return kmlPlacemark{
 		ID: "d-" + d.ID, Name: d.ObjectClass, When: d.SeenAt.UTC().Format(time.RFC3339Nano), StyleURL: "#" + string(d.Fix.Flag),
 		Data: []kmlData{
-			{"detection_id", d.ID}, {"flag", string(d.Fix.Flag)}, {"ce90_m", decimal(d.Fix.CE90Metres)},
-			{"le90_m", decimal(d.Fix.LE90Metres)}, {"ai_confidence", decimal(d.AIConfidence)},
-			{"camera_id", d.CameraID}, {"source", d.Source},
+			{"detection_id", d.ID},
+			{"flag", string(d.Fix.Flag)},
+			{"ce90_m", decimal(d.Fix.CE90Metres)},
+			{"le90_m", decimal(d.Fix.LE90Metres)},
+			{"ai_confidence", decimal(d.AIConfidence)},
+			{"camera_id", d.CameraID},
+			{"source", d.Source},
 		},
 		Point: at, Ring: kmlRing{1, "clampToGround", ring.String()},
 	}

@@ -133,7 +133,13 @@ type failing struct{}
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestCompressedBodyIsRefused(t *testing.T) {
-	checkRefusal(t, newRig().post(goodBody, "Content-Encoding", "gzip"), http.StatusBadRequest, detection.CodeMalformed, "")
+	for _, encoding := range []string{"gzip", "identity, gzip", "br"} {
+		w := newRig().post(goodBody, "Content-Encoding", encoding)
+		checkRefusal(t, w, http.StatusUnsupportedMediaType, codeMediaType, "Content-Encoding")
+		if got := w.Header().Get("Accept-Encoding"); got != "identity" {
+			t.Errorf("%s: Accept-Encoding: got %q", encoding, got)
+		}
+	}
 	if w := newRig().post(goodBody, "Content-Encoding", "identity"); w.Code != http.StatusCreated {
 		t.Errorf("identity: got %d", w.Code)
 	}
@@ -212,8 +218,12 @@ func TestLeaseGivesBack(t *testing.T) {
 		announced, body, bound int64
 		want                   error
 	}{
-		{0, 300 << 10, room, nil}, {300 << 10, 300 << 10, room, nil}, {room, room, room, nil},
-		{0, room + 1, 2 * room, errBusy}, {0, 4 * room, room, nil}, {0, 4 * room, 1 << 10, nil},
+		{0, 300 << 10, room, nil},
+		{300 << 10, 300 << 10, room, nil},
+		{room, room, room, nil},
+		{0, room + 1, 2 * room, errBusy},
+		{0, 4 * room, room, nil},
+		{0, 4 * room, 1 << 10, nil},
 	} {
 		held.grow(min(tt.announced, tt.bound))
 		b := &body{Reader: strings.NewReader(strings.Repeat("x", int(tt.body))), held: held, boundBytes: tt.bound}

@@ -1,9 +1,10 @@
 package httpapi
 
 import (
-	"github.com/detection-api/detection-api/app/internal/detection"
 	"strconv"
 	"strings"
+
+	"github.com/detection-api/detection-api/app/internal/detection"
 )
 
 // match is how well a client's Accept header takes a media type.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -59,6 +60,15 @@ func (q *query) text(name string) (string, bool) {
 	return values[0], true
 }
 
+// exactly returns a text that is looked for as it is, empty when there is none. An empty one would select everything.
+func (q *query) exactly(name string) string {
+	text, given := q.text(name)
+	if given && text == "" {
+		q.refuse(name, "must not be empty; leave it out to select all")
+	}
+	return text
+}
+
 // finish returns the first fault.
 func (q *query) finish() error {
 	if unread := slices.Sorted(maps.Keys(q.values)); len(unread) > 0 {
@@ -71,9 +81,7 @@ func (q *query) finish() error {
 // filter reads what selects detections.
 func (q *query) filter() detection.Query {
 	var f detection.Query
-	f.Class, _ = q.text("class")
-	f.Camera, _ = q.text("camera")
-	f.Track, _ = q.text("track")
+	f.Class, f.Camera, f.Track = q.exactly("class"), q.exactly("camera"), q.exactly("track")
 	if flag, given := q.text("flag"); given {
 		f.Flag = geo.Flag(flag)
 		if !slices.Contains([]geo.Flag{geo.Green, geo.Yellow, geo.Red}, f.Flag) {
@@ -93,6 +101,9 @@ func (q *query) limit() int {
 		return defaultLimit
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
+	if errors.Is(err, strconv.ErrRange) {
+		return maxLimit
+	}
 	if err != nil || n == 0 {
 		q.refuse("limit", "must be a whole number from 1 on")
 	}
@@ -128,6 +139,9 @@ func (q *query) box(text string) *detection.Box {
 	switch len(numbers) {
 	case 4:
 	case 6:
+		if numbers[2] > numbers[5] {
+			q.refuse("bbox", "must not have its lowest above its highest")
+		}
 		numbers = []float64{numbers[0], numbers[1], numbers[3], numbers[4]}
 	default:
 		q.refuse("bbox", "must be 4 or 6 numbers, has %d", len(numbers))

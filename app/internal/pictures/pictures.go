@@ -3,6 +3,7 @@
 package pictures
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,7 +49,8 @@ type file struct {
 	at    time.Time
 }
 
-// Open makes the directory if it is missing, takes note of what is in it, and removes what should not be any more.
+// Open makes the directory if it is missing, takes note of the pictures in it, and removes those that should not be any more.
+// Other files it leaves alone.
 func Open(path string, opts Options) (*Directory, error) {
 	if opts.MaxBytes <= 0 {
 		return nil, errors.New("pictures: the number of bytes must be greater than 0")
@@ -78,11 +80,11 @@ func (d *Directory) list() error {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return err
-		case strings.HasPrefix(entry.Name(), incoming):
+		case isIncoming(entry.Name()):
 			if err := os.Remove(filepath.Join(d.path, entry.Name())); err != nil {
 				return err
 			}
-		case info.Mode().IsRegular():
+		case info.Mode().IsRegular() && isSum(entry.Name()): // what is not ours stays
 			d.add(file{entry.Name(), info.Size(), info.ModTime()})
 		}
 	}
@@ -90,12 +92,46 @@ func (d *Directory) list() error {
 	return nil
 }
 
+// isIncoming says whether a name is that of a picture that did not become whole: os.CreateTemp adds digits.
+func isIncoming(name string) bool {
+	number, found := strings.CutPrefix(name, incoming)
+	return found && strings.Trim(number, "0123456789") == ""
+}
+
+// isSum says whether a name is one of ours: SHA-256 in lower-case hex.
+func isSum(name string) bool {
+	outside := func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }
+	return len(name) == 2*sha256.Size && !strings.ContainsFunc(name, outside)
+}
+
 func (d *Directory) add(f file) {
 	d.files, d.known[f.name] = append(d.files, f), true
 	d.bytes += f.bytes
 }
 
-// Prune removes what is too old or too much. It is done with each picture that is kept; where few come, call it now and then.
+// PruneEvery prunes again and again until stop is called: where no pictures come any more, they grow old all the same.
+func (d *Directory) PruneEvery(interval time.Duration) (stop func() error) {
+	ticker, ended := time.NewTicker(interval), make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			select {
+			case <-ticker.C:
+				d.Prune()
+			case <-ended:
+				return
+			}
+		}
+	})
+	return sync.OnceValue(func() error {
+		ticker.Stop()
+		close(ended)
+		done.Wait()
+		return nil
+	})
+}
+
+// Prune removes what is too old or too much. It is done with each picture that is kept, too.
 func (d *Directory) Prune() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

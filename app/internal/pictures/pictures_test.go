@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
@@ -121,7 +122,11 @@ func TestAPictureThatIsLargerThanAllMayBe(t *testing.T) {
 
 func TestOpenTakesUpWhatIsThere(t *testing.T) {
 	path := t.TempDir()
-	for name, age := range map[string]time.Duration{"old": 2 * time.Hour, "new": time.Minute, "incoming-12": time.Minute} {
+	fresh := strings.Repeat("0a", sha256.Size)
+	for name, age := range map[string]time.Duration{
+		strings.Repeat("f0", sha256.Size): 2 * time.Hour, fresh: time.Minute, "incoming-12": time.Minute,
+		"app.db": 48 * time.Hour, "incoming-orders": 48 * time.Hour, strings.Repeat("F0", sha256.Size): 48 * time.Hour, // of somebody else
+	} {
 		file := filepath.Join(path, name)
 		if err := os.WriteFile(file, []byte("12345"), 0o600); err != nil {
 			t.Fatal(err)
@@ -131,12 +136,37 @@ func TestOpenTakesUpWhatIsThere(t *testing.T) {
 		}
 	}
 	d := open(t, path, pictures.Options{MaxBytes: 100, MaxAge: time.Hour, Now: (&clock{now}).now})
-	if names(t, path) != "new" || d.Bytes() != 5 {
+	if want := fresh + " " + strings.Repeat("F0", sha256.Size) + " app.db incoming-orders"; names(t, path) != want || d.Bytes() != 5 {
 		t.Errorf("got %s, %d bytes", names(t, path), d.Bytes())
 	}
 	if _, err := pictures.Open(path, pictures.Options{}); err == nil {
 		t.Error("a directory without a bound was opened")
 	}
+}
+
+// TestPruneEvery: pictures go when they are old, also when no others come.
+func TestPruneEvery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		d := open(t, path, pictures.Options{MaxBytes: 100, MaxAge: time.Hour})
+		name := keep(t, d, "a picture")
+		stop := d.PruneEvery(time.Minute)
+		time.Sleep(59 * time.Minute)
+		synctest.Wait()
+		if names(t, path) != name {
+			t.Errorf("after 59 minutes: %q", names(t, path))
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if names(t, path) != "" || d.Bytes() != 0 {
+			t.Errorf("after 61 minutes: %q", names(t, path))
+		}
+		for range 2 {
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // TestReportsKeepTheirPictures reads reports at one time.

@@ -73,7 +73,10 @@ func (r *Relay) deliverWindow(ctx context.Context, link Link, blame *suspect) (L
 		_ = link.Close() // Send's error is the one that tells what happened
 		return nil, err
 	}
-	return link, r.settle(ctx, w, outcomes)
+	if err := r.settle(ctx, w, outcomes); err != nil || blame.hunting() {
+		return link, err
+	}
+	return r.showCameras(ctx, link, w.records)
 }
 
 // send sends the window and says what became of its records.

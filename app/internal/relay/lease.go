@@ -37,7 +37,8 @@ func (r *Relay) hold(ctx context.Context, h *holding) (renewed bool, err error) 
 		return false, err
 	}
 	if lease == 0 && h.lease > 0 {
-		r.log.Warn("TAK has been out of reach for long; other pods may deliver what this one holds", "for", now.Sub(h.downSince).String())
+		r.log.Warn("TAK has been out of reach for long; other pods may deliver what this one holds", "for",
+			now.Sub(h.downSince).String())
 	}
 	if lease > 0 && h.lease == 0 && !h.due.IsZero() {
 		h.adoptFrom = now.Add(backoffMax)

@@ -37,7 +37,8 @@ func newMetrics(reg prometheus.Registerer, queue detection.Queue, oldest func() 
 			Name: "offline_queue_sync_total", Help: "Detections that left the queue: stored, delivered and confirmed.",
 		}),
 		superseded: f.NewCounter(prometheus.CounterOpts{
-			Name: "tak_push_superseded_total", Help: "Detections that were not sent because a newer one of the same track was sent instead.",
+			Name: "tak_push_superseded_total",
+			Help: "Detections that were not sent because a newer one of the same track was sent instead.",
 		}),
 	}
 }

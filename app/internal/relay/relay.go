@@ -60,6 +60,11 @@ type Options struct {
 	// SeriesEvery is how much time lies between two events of one series, at least. The last one is never left out.
 	SeriesEvery time.Duration
 
+	// Camera returns the event of the camera that a detection was seen with; nil: cameras are not shown on the map.
+	Camera func(d detection.Detection, now time.Time) ([]byte, error)
+	// CameraEvery is how much time lies between two events of one camera, at least.
+	CameraEvery time.Duration
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time
@@ -78,6 +83,8 @@ type Relay struct {
 
 	lanes *lanes // of what is to be delivered; its live and series are safe for concurrent use
 
+	cameras cameras
+
 	refused map[string]bool // ids of queued records that the store refuses; only the goroutine that syncs uses it
 
 	stop context.CancelFunc
@@ -95,6 +102,7 @@ func New(opts Options) *Relay {
 		queue: opts.Queue, live: newLive(), series: newSeries(opts.Series, opts.SeriesEvery),
 		rate: rate{perSecond: opts.BacklogRate}, behind: true,
 	}
+	r.cameras = cameras{encode: opts.Camera, every: opts.CameraEvery, shown: map[string]shown{}}
 	r.metrics = newMetrics(opts.Registerer, opts.Queue, r.oldest)
 	r.takDown.Store(opts.Dial != nil)
 	r.done.Go(func() { r.syncStore(ctx) })

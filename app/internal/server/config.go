@@ -73,6 +73,7 @@ type ServeConfig struct {
 	BacklogRate    float64       // events a second of those that waited; 0: no limit
 	CoTStale       time.Duration // where CoTProfile says nothing
 	CoTProfile     *cot.Profile  // how object classes look on the map; nil: tactical
+	CoTCameras     time.Duration // a camera is shown on the map at most once in this time; 0: cameras are not shown
 }
 
 // StoreConfig is what the store role is told.

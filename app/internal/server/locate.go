@@ -7,7 +7,6 @@ import (
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/geo"
-	"github.com/detection-api/detection-api/app/internal/pictures"
 	"github.com/detection-api/detection-api/app/internal/terrain"
 )
 
@@ -26,19 +25,4 @@ func locator(cfg ServeConfig, reg prometheus.Registerer) (detection.Locator, err
 	cfg.Logger.Info("height model", "summary", model.Summary().String())
 	l.Terrain = model
 	return l, nil
-}
-
-// pictureKeeper returns what keeps the pictures of reports, or nil when they are not kept.
-func pictureKeeper(cfg ServeConfig) (func() (detection.PictureWriter, error), error) {
-	if cfg.PicturesDir == "" {
-		return nil, nil
-	}
-	directory, err := pictures.Open(cfg.PicturesDir, pictures.Options{
-		MaxBytes: cfg.PicturesMaxBytes, MaxAge: cfg.PicturesMaxAge, Now: cfg.Now,
-		Failed: func(err error) { cfg.Logger.Warn("keep a picture", "error", err) },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the directory of pictures: %w", err)
-	}
-	return directory.Writer, nil
 }

@@ -31,7 +31,8 @@ func tellMemory(log *slog.Logger, root fs.FS, goLimit int64, databases int) {
 	switch {
 	case limit >= unlimited:
 	case goLimit == math.MaxInt64:
-		log.Warn("the process has a memory limit and Go does not know it; set GOMEMLIMIT", "limit_bytes", limit, "gomemlimit_at_most_bytes", limit-caches)
+		log.Warn("the process has a memory limit and Go does not know it; set GOMEMLIMIT", "limit_bytes", limit,
+			"gomemlimit_at_most_bytes", limit-caches)
 	case goLimit+caches > limit:
 		log.Warn("GOMEMLIMIT and SQLite's caches are more than the memory limit; lower GOMEMLIMIT or raise the limit",
 			"limit_bytes", limit, "gomemlimit_bytes", goLimit, "cache_bytes", caches)

@@ -4,13 +4,18 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/detection-api/detection-api/app/internal/server"
+	"github.com/detection-api/detection-api/app/internal/tak"
+	"github.com/detection-api/detection-api/app/internal/tak/taktest"
+	"github.com/detection-api/detection-api/app/internal/track"
 )
 
 // metric is a row of the table in docs/metrics.md.
@@ -53,6 +58,38 @@ func shownMetrics(t *testing.T, url, role string) map[string]metric {
 	return found
 }
 
+// sampled is the value of a metric at /metrics, with its labels where it has some.
+func sampled(t *testing.T, url, name string) float64 {
+	t.Helper()
+	text := string(fetch(t, url+"/metrics"))
+	match := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindStringSubmatch(text)
+	if match == nil {
+		t.Fatalf("%s is not shown", name)
+	}
+	value, err := strconv.ParseFloat(match[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// withEverything configures all that shows metrics of its own. The TAK server wants a client certificate.
+func withEverything(t *testing.T) server.ServeConfig {
+	t.Helper()
+	cfg := serveConfig(t, t.TempDir())
+	authority := taktest.NewAuthority(t, "test authority")
+	certificate := authority.Issue(t, "detection-api")
+	cfg.TAKTLS = tak.TLSOptions{
+		CAFile:   writeFile(t, "ca.pem", taktest.CertificatePEM(authority.Certificate)),
+		CertFile: writeFile(t, "client.pem", taktest.CertificatePEM(certificate.Leaf)),
+		KeyFile:  writeFile(t, "client.key", taktest.KeyPEM(t, certificate.PrivateKey)),
+	}
+	cfg.TAKAddr = "tls://" + taktest.Taky().Listen(t, taktest.Whole, authority.Server(t)).Addr
+	cfg.Tracks, cfg.PicturesDir, cfg.PicturesMaxBytes = &track.Options{}, t.TempDir(), 1<<20
+	cfg.Terrain.Dir = filepath.Dir(writeFile(t, "N33W085.hgt", make([]byte, 2*1201*1201)))
+	return cfg
+}
+
 // fetch gets what a URL answers to anybody.
 func fetch(t *testing.T, url string) []byte {
 	t.Helper()
@@ -68,10 +105,11 @@ func TestMetricsAreDocumented(t *testing.T) {
 	storeConfig := server.StoreConfig{Common: common(t, t.TempDir()), Token: strings.Repeat("shared-", 8), RestartGrace: time.Second}
 	s, err := server.NewStore(t.Context(), storeConfig)
 	store := start(t, s, err)
-	cfg := serveConfig(t, t.TempDir())
+	cfg := withEverything(t)
 	cfg.StoreURL, cfg.StoreToken = store.url, storeConfig.Token
 	a, err := server.NewServe(t.Context(), cfg)
 	api := start(t, a, err)
+	eventually(t, "a link to TAK", func() bool { return sampled(t, api.url, "tak_connected") == 1 })
 
 	shown := shownMetrics(t, api.url, "API")
 	maps.Copy(shown, shownMetrics(t, store.url, "store"))

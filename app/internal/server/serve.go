@@ -17,7 +17,6 @@ import (
 	"github.com/detection-api/detection-api/app/internal/relay"
 	"github.com/detection-api/detection-api/app/internal/sqlite"
 	"github.com/detection-api/detection-api/app/internal/storeapi"
-	"github.com/detection-api/detection-api/app/internal/track"
 )
 
 // errDraining is why a role that stops is not ready.
@@ -95,17 +94,21 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	if cfg.Tracks != nil {
 		relaying.Series, relaying.SeriesEvery = seriesOf, cfg.TrackEvery
 	}
+	if cfg.CoTCameras > 0 {
+		relaying.Camera, relaying.CameraEvery = encoder.Camera, cfg.CoTCameras
+	}
 	journal := relay.New(relaying)
 	s.closers.push("the relay", journal.Stop)
-	pipeline := &detection.Pipeline{Encode: encoder.Encode, Journal: journal, Now: cfg.Now, Get: finder{store: store, queue: queue}.Get}
+	pipeline := &detection.Pipeline{Encode: encoder.Encode, Journal: journal, Now: cfg.Now,
+		Get: finder{store: store, queue: queue}.Get}
 	if pipeline.Locator, err = locator(cfg, registry); err != nil {
 		return err
 	}
-	if pipeline.Track, err = s.tracking(cfg, store); err != nil {
+	if pipeline.Track, err = s.tracking(cfg, store, registry); err != nil {
 		return err
 	}
 	api := s.apiOptions(cfg, registry)
-	if api.Pictures, err = pictureKeeper(cfg); err != nil {
+	if api.Pictures, err = s.pictureKeeper(cfg, registry); err != nil {
 		return err
 	}
 	api.Ingestor, api.Batch, api.Retractor = pipeline, pipeline, pipeline
@@ -130,21 +133,6 @@ func (s *Server) apiOptions(cfg ServeConfig, registry *prometheus.Registry) http
 		Issue:    issuer(cfg),
 		Stopping: s.endpoint.stopping,
 	}
-}
-
-// tracking returns what recognises objects, or nil when that is off.
-func (s *Server) tracking(cfg ServeConfig, record detection.Catalogue) (func(*detection.Detection), error) {
-	if cfg.Tracks == nil {
-		return nil, nil
-	}
-	opts := *cfg.Tracks
-	opts.Thresholds = cfg.Thresholds
-	tracker, err := track.New(opts)
-	if err != nil {
-		return nil, fmt.Errorf("track objects: %w", err)
-	}
-	s.closers.push("following the record", ignoreContext(follow(tracker, record, cfg.Logger)))
-	return tracker.Observe, nil
 }
 
 // record is where detections are kept and looked through.
@@ -183,7 +171,8 @@ func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (record, error)
 		s.closers.push("the store", ignoreContext(store.Close))
 		return store, nil
 	}
-	client, err := storeapi.NewClient(storeapi.ClientOptions{BaseURL: cfg.StoreURL, Token: cfg.StoreToken, Timeout: cfg.StoreTimeout})
+	client, err := storeapi.NewClient(storeapi.ClientOptions{BaseURL: cfg.StoreURL, Token: cfg.StoreToken,
+		Timeout: cfg.StoreTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
@@ -198,7 +187,8 @@ func (s *Server) readiness(slot string, queue *sqlite.Queue, journal *relay.Rela
 	defer cancel()
 	state := journal.State()
 	parts := map[string]httpapi.Part{
-		"queue": {State: "ok", Detail: fmt.Sprintf("%d owed to TAK, %d not in the store yet", state.Queue.Undelivered, state.Queue.Unstored)},
+		"queue": {State: "ok",
+			Detail: fmt.Sprintf("%d owed to TAK, %d not in the store yet", state.Queue.Undelivered, state.Queue.Unstored)},
 		"store": {State: state.Store},
 		"tak":   {State: state.TAK},
 	}
@@ -243,7 +233,8 @@ func (s *Server) wireStore(ctx context.Context, cfg StoreConfig) error {
 	if err := s.bind(); err != nil {
 		return err
 	}
-	store, err := sqlite.OpenStore(ctx, sqlite.StoreOptions{Options: cfg.sqliteOptions(), RestartGrace: cfg.RestartGrace, Retention: cfg.Retention})
+	store, err := sqlite.OpenStore(ctx,
+		sqlite.StoreOptions{Options: cfg.sqliteOptions(), RestartGrace: cfg.RestartGrace, Retention: cfg.Retention})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}

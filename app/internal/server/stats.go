@@ -50,7 +50,9 @@ func (c *statsCollector) Collect(ch chan<- prometheus.Metric) {
 		c.log.Warn("read the store's counts", "error", err)
 		return
 	}
-	for desc, value := range map[*prometheus.Desc]int64{c.detections: stats.Detections, c.outbox: stats.Outbox, c.deadLetters: stats.DeadLetters} {
+	for desc, value := range map[*prometheus.Desc]int64{
+		c.detections: stats.Detections, c.outbox: stats.Outbox, c.deadLetters: stats.DeadLetters,
+	} {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value))
 	}
 }

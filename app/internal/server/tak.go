@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/detection-api/detection-api/app/internal/cot"
 	"github.com/detection-api/detection-api/app/internal/relay"
@@ -39,7 +38,7 @@ func takDialer(cfg ServeConfig, reg prometheus.Registerer) (*tak.Dialer, error) 
 	if err := dialer.Check(); err != nil {
 		cfg.Logger.Error("the files for TLS to TAK; will be read again at each connection", "error", err)
 	}
-	registerTAK(reg, dialer)
+	registerTAK(reg, dialer.Status)
 	return dialer, nil
 }
 
@@ -66,22 +65,4 @@ func statusOfTAK(dialer *tak.Dialer, journal *relay.Relay) func() any {
 		state := journal.State()
 		return takStatus{dialer.Status(), state.Queue.Undelivered, state.Oldest.Seconds()}
 	}
-}
-
-func registerTAK(reg prometheus.Registerer, dialer *tak.Dialer) {
-	gauge := func(name, help string, value func(tak.LinkStatus) float64) {
-		promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(dialer.Status()) })
-	}
-	gauge("tak_connected", "1 while there is a link to a TAK endpoint.", func(s tak.LinkStatus) float64 {
-		if s.State == tak.Connected {
-			return 1
-		}
-		return 0
-	})
-	gauge("tak_last_byte_age_seconds", "Time since the TAK server sent a byte, 0 without a link.", func(s tak.LinkStatus) float64 {
-		if s.LastByteAgeSeconds == nil {
-			return 0
-		}
-		return *s.LastByteAgeSeconds
-	})
 }

@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/detection-api/detection-api/app/internal/detection"
 	"github.com/detection-api/detection-api/app/internal/track"
@@ -18,6 +22,26 @@ const (
 	// learnPause is the pause after a failure. A tracker that does not hear of other pods only starts more tracks.
 	learnPause = 2 * time.Second
 )
+
+// tracking returns what recognises objects, or nil when that is off.
+func (s *Server) tracking(
+	cfg ServeConfig, record detection.Catalogue, reg prometheus.Registerer,
+) (func(*detection.Detection), error) {
+	if cfg.Tracks == nil {
+		return nil, nil
+	}
+	opts := *cfg.Tracks
+	opts.Thresholds = cfg.Thresholds
+	tracker, err := track.New(opts)
+	if err != nil {
+		return nil, fmt.Errorf("track objects: %w", err)
+	}
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tracks_in_memory", Help: "Objects that a new detection may be recognised as.",
+	}, func() float64 { return float64(tracker.Len()) })
+	s.closers.push("following the record", ignoreContext(follow(tracker, record, cfg.Logger)))
+	return tracker.Observe, nil
+}
 
 // follow has the tracker learn what all pods accept, until stop is called.
 func follow(tracker *track.Tracker, record detection.Catalogue, log *slog.Logger) (stop func() error) {

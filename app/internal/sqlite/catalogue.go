@@ -130,8 +130,12 @@ func (l *ledger) enter(seq int64, e *encoded) error {
 		l.block, l.entered = block, map[blockValue]bool{}
 	}
 	for _, v := range [...]blockValue{
-		{kind: kindClass, text: f.class}, {kind: kindCamera, text: f.camera}, {kind: kindFlag, text: f.flag}, {kind: kindTrack, text: f.track},
-		{kind: kindCell, number: cellOf(f.lat, f.lon)}, {kind: kindHour, number: hourOf(e.seenAt)},
+		{kind: kindClass, text: f.class},
+		{kind: kindCamera, text: f.camera},
+		{kind: kindFlag, text: f.flag},
+		{kind: kindTrack, text: f.track},
+		{kind: kindCell, number: cellOf(f.lat, f.lon)},
+		{kind: kindHour, number: hourOf(e.seenAt)},
 	} {
 		if err := l.enterValue(v); err != nil {
 			return err

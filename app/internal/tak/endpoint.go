@@ -84,7 +84,8 @@ func ParseEndpoint(text string) (Endpoint, error) {
 		return Endpoint{}, refuseEndpoint("", "not a URL", "write for example tls://tak.example.org:8089")
 	}
 	if u.User != nil {
-		return Endpoint{}, refuseEndpoint(u.Host, "there is a user name in the URL", "a client certificate says who calls; leave the name out")
+		return Endpoint{}, refuseEndpoint(u.Host, "there is a user name in the URL",
+			"a client certificate says who calls; leave the name out")
 	}
 	e := Endpoint{Scheme: Scheme(strings.ToLower(u.Scheme)), Addr: u.Host}
 	switch e.Scheme {
@@ -94,7 +95,8 @@ func ParseEndpoint(text string) (Endpoint, error) {
 		port := map[Scheme]string{HTTP: "80", HTTPS: "443"}[e.Scheme]
 		e.Addr, e.URL = net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), u.String()
 	default:
-		return Endpoint{}, refuseEndpoint(u.Host, fmt.Sprintf("the scheme %q is not known", u.Scheme), "use tcp, tls, udp, http or https")
+		return Endpoint{}, refuseEndpoint(u.Host, fmt.Sprintf("the scheme %q is not known", u.Scheme),
+			"use tcp, tls, udp, http or https")
 	}
 	if err != nil {
 		return Endpoint{}, err

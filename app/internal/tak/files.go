@@ -137,7 +137,8 @@ func p12Hint(err error) string {
 
 // parseAuthorities reads PEM or a PKCS#12 trust store.
 func parseAuthorities(name string, data []byte, password string) (*x509.CertPool, error) {
-	const hint = "want PEM; a .p12 that keytool did not make is converted with: openssl pkcs12 -in truststore.p12 -nokeys -out ca.pem"
+	const hint = "want PEM; a .p12 that keytool did not make is converted with: " +
+		"openssl pkcs12 -in truststore.p12 -nokeys -out ca.pem"
 	if bytes.HasPrefix(data, []byte{0xfe, 0xed, 0xfe, 0xed}) { // the magic number of sun.security.provider.JavaKeyStore
 		return nil, fileError(name, errors.New("it is a Java key store of the old kind (JKS)"),
 			"convert it with: keytool -importkeystore -srckeystore truststore.jks -destkeystore truststore.p12 -deststoretype PKCS12")

@@ -18,7 +18,7 @@ type LinkStatus struct {
 	Endpoint           string             `json:"endpoint,omitempty"` // of the link
 	Mode               Mode               `json:"mode,omitempty"`     // what "delivered" means there
 	ConnectedSince     *time.Time         `json:"connected_since,omitempty"`
-	LastByteAgeSeconds *float64           `json:"last_byte_age_seconds,omitempty"` // since the last inbound byte, or since the connection
+	LastByteAgeSeconds *float64           `json:"last_byte_age_seconds,omitempty"` // since the last one that came, or the connection
 	LastPongAgeSeconds *float64           `json:"last_pong_age_seconds,omitempty"`
 	LastSendAgeSeconds *float64           `json:"last_send_age_seconds,omitempty"`
 	Attempts           int64              `json:"attempts"` // to connect, since the start of the process
@@ -43,7 +43,8 @@ func (d *Dialer) Status() LinkStatus {
 	now := d.opts.Conn.Now()
 	d.mu.Lock()
 	session := d.current
-	s := LinkStatus{State: Waiting, Attempts: d.attempts, Failures: d.failures, LastError: text(d.lastErr), LastErrorAt: when(d.failedAt)}
+	s := LinkStatus{State: Waiting, Attempts: d.attempts, Failures: d.failures, LastError: text(d.lastErr),
+		LastErrorAt: when(d.failedAt)}
 	if d.dialling > 0 {
 		s.State = Connecting
 	}

@@ -19,13 +19,14 @@ func (e *handshakeError) Unwrap() error { return e.err }
 
 // alerts are what a server says about this client, by their numbers in RFC 8446, 6.
 var alerts = map[tls.AlertError]string{
-	40:  "the server found no TLS version, cipher or certificate to agree on; many want a client certificate",
-	42:  "the server refuses this client's certificate: is it from the server's own authority?",
-	43:  "the server cannot read this client's kind of certificate; RSA with 2048 bits or more is read everywhere",
-	44:  "the server has revoked this client's certificate: enrol again",
-	45:  "the server says that this client's certificate has expired: renew it, or look at both clocks",
-	46:  "the server refuses this client's certificate",
-	48:  "the server does not know the authority that signed this client's certificate: add the intermediate certificates to it, or let the server's own authority sign it",
+	40: "the server found no TLS version, cipher or certificate to agree on; many want a client certificate",
+	42: "the server refuses this client's certificate: is it from the server's own authority?",
+	43: "the server cannot read this client's kind of certificate; RSA with 2048 bits or more is read everywhere",
+	44: "the server has revoked this client's certificate: enrol again",
+	45: "the server says that this client's certificate has expired: renew it, or look at both clocks",
+	46: "the server refuses this client's certificate",
+	48: "the server does not know the authority that signed this client's certificate: " +
+		"add the intermediate certificates to it, or let the server's own authority sign it",
 	49:  "the server knows this client's certificate and denies it access: enrol it there",
 	70:  "the server speaks no TLS 1.2 or newer",
 	112: "the server does not know the name it was called by: set the server name",
@@ -73,7 +74,8 @@ func certificateHint(err error) string {
 		if unknown.Cert != nil {
 			issuer = fmt.Sprintf("%q", unknown.Cert.Issuer)
 		}
-		return fmt.Sprintf("the server's certificate was issued by %s, which is not among the given authorities: give that one's certificate", issuer)
+		return fmt.Sprintf("the server's certificate was issued by %s, which is not among the given authorities: give that one's certificate",
+			issuer)
 	case errors.As(err, &name):
 		if names := append(name.Certificate.DNSNames, ipTexts(name.Certificate)...); len(names) > 0 {
 			return fmt.Sprintf("the server's certificate is for %s: set the server name to one of them", strings.Join(names, ", "))

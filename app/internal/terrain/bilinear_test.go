@@ -59,8 +59,12 @@ func BenchmarkLocate(b *testing.B) {
 		name               string
 		lon, pitch, height float64
 	}{
-		{"farmland/300m", 9.5, -45, 200}, {"farmland/5km", 9.5, -20, 1720}, {"farmland/20km", 9.5, -13, 4400},
-		{"hills/400m", 8.5, -45, 350}, {"hills/5km", 8.5, -12, 860}, {"hills/30km", 8.5, -5, 2500},
+		{"farmland/300m", 9.5, -45, 200},
+		{"farmland/5km", 9.5, -20, 1720},
+		{"farmland/20km", 9.5, -13, 4400},
+		{"hills/400m", 8.5, -45, 350},
+		{"hills/5km", 8.5, -12, 860},
+		{"hills/30km", 8.5, -5, 2500},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			camera := geo.CameraForImage(1920, 1080, 1200)

@@ -30,7 +30,7 @@ const DefaultCacheBytes = 256 << 20
 // sigma at worst. GLO-30 states 4 m at 90 %.
 const DefaultSigmaMetres = 5
 
-// ErrNoTiles: there is no height model in the directory.
+// ErrNoTiles means that there is no height model in the directory.
 var ErrNoTiles = errors.New("no tile of a height model that can be used")
 
 // Datum says what heights are counted from.

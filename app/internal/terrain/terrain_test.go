@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -125,10 +126,8 @@ func (a *ascii) at(row, column int) (lat, lon float64) {
 // besideVoid reports whether one of the posts around is a void, but not this one.
 func (a *ascii) besideVoid(row, column int) bool {
 	for _, line := range a.rows[max(0, row-1):min(len(a.rows), row+2)] {
-		for _, height := range line[max(0, column-1):min(len(line), column+2)] {
-			if math.IsNaN(height) {
-				return !math.IsNaN(a.rows[row][column])
-			}
+		if slices.ContainsFunc(line[max(0, column-1):min(len(line), column+2)], math.IsNaN) {
+			return !math.IsNaN(a.rows[row][column])
 		}
 	}
 	return false

@@ -50,10 +50,19 @@ func (g tiff) content() []byte {
 		atOffsets, atCounts = offsets[0], counts[0]
 	}
 	entries := [][4]uint32{
-		{256, 4, 1, uint32(g.columns)}, {257, 4, 1, uint32(g.rows)}, {258, 3, 1, 32}, {259, 3, 1, compression}, {273, 4, strips, atOffsets},
-		{277, 3, 1, 1}, {278, 4, 1, uint32(g.stripRows)}, {279, 4, strips, atCounts}, {339, 3, 1, 3},
-		{33550, 12, 3, put(g.step, g.step, 0.)}, {33922, 12, 6, put(0., 0., 0., g.west, g.north, 0.)},
-		{34735, 3, uint32(len(keys)), put(keys)}, {42113, 2, 4, put([]byte("nan\x00"))},
+		{256, 4, 1, uint32(g.columns)},
+		{257, 4, 1, uint32(g.rows)},
+		{258, 3, 1, 32},
+		{259, 3, 1, compression},
+		{273, 4, strips, atOffsets},
+		{277, 3, 1, 1},
+		{278, 4, 1, uint32(g.stripRows)},
+		{279, 4, strips, atCounts},
+		{339, 3, 1, 3},
+		{33550, 12, 3, put(g.step, g.step, 0.)},
+		{33922, 12, 6, put(0., 0., 0., g.west, g.north, 0.)},
+		{34735, 3, uint32(len(keys)), put(keys)},
+		{42113, 2, 4, put([]byte("nan\x00"))},
 	}
 	entries[12][3] = binary.LittleEndian.Uint32([]byte("nan\x00")) // four bytes fit into the entry
 	order.PutUint32(b[4:], uint32(len(b)))

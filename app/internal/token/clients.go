@@ -107,7 +107,7 @@ func (r *registry) add(w wireClient) error {
 	c := client{identity: Identity{Subject: w.Subject, Roles: roles}}
 	if digest, random := strings.CutPrefix(w.SecretHash, digestPrefix); random {
 		if c.digest, err = hex.DecodeString(digest); err != nil || len(c.digest) != sha256.Size {
-			return errors.New("secret_hash must have 64 hex digits after sha256:")
+			return errors.New("secret_hash must have 64 hex digits after the word sha256 and a colon")
 		}
 	} else {
 		if cost, err := bcrypt.Cost([]byte(w.SecretHash)); err != nil || cost > maxCost {

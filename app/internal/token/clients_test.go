@@ -43,8 +43,19 @@ func TestClients(t *testing.T) {
 		}
 	}
 	for _, tt := range [][2]string{
-		{"uav-1", chosen}, {"map", secret}, {"nobody", secret}, {"nobody", chosen}, {"", ""}, {"uav-1", ""}, {"map", ""}, {"uav-1", hash},
-		{"map", slow}, {"map", chosen + " "}, {"map", chosen + strings.Repeat("x", 100)}, {"UAV-1", secret}, {"wing", secret},
+		{"uav-1", chosen},
+		{"map", secret},
+		{"nobody", secret},
+		{"nobody", chosen},
+		{"", ""},
+		{"uav-1", ""},
+		{"map", ""},
+		{"uav-1", hash},
+		{"map", slow},
+		{"map", chosen + " "},
+		{"map", chosen + strings.Repeat("x", 100)},
+		{"UAV-1", secret},
+		{"wing", secret},
 	} {
 		if id, err := clients.Check(tt[0], tt[1], now); !errors.Is(err, ErrNoClient) || err.Error() != ErrNoClient.Error() || id.Subject != "" {
 			t.Errorf("%q: got %+v, %v", tt, id, err)

@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -36,7 +37,7 @@ func ParseRoles(names []string) ([]Role, error) {
 	for _, name := range names {
 		role := Role(name)
 		if !slices.Contains(knownRoles[:], role) {
-			return nil, errors.New("a role must be ingest, read or operate")
+			return nil, fmt.Errorf("a role must be ingest, read or operate, not %.40q", name)
 		}
 		if !slices.Contains(roles, role) {
 			roles = append(roles, role)

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,8 +57,9 @@ func Open(path string, opts Options) (*Ring, error) {
 }
 
 // Verify returns whom a token that one of the keys signed was given to, if it is valid at now, give or take Leeway. The token
-// is what follows "Bearer " in the Authorization header. It must have a subject and an end (exp); iss and aud are not looked
-// at, so that tokens minted elsewhere with the same secret work. The error is for the log; tell the client nothing of it.
+// is what follows "Bearer " in the Authorization header. It must have a subject and an end (exp). It may be minted elsewhere
+// with the same secret, without an issuer (iss) and an audience (aud); those that it has must be Name. The error is for the
+// log; tell the client nothing of it.
 func (r *Ring) Verify(bearer string, now time.Time) (Identity, error) {
 	k, ok := r.watched.get(now)
 	if !ok {
@@ -76,12 +78,17 @@ func (r *Ring) Mint(id Identity, lifetime time.Duration, now time.Time) (string,
 	return k.byID[k.signing].mint(k.signing, id, lifetime, now)
 }
 
-// IDs returns the kids of the keys that verify, sorted, and that of the one that signs.
-func (r *Ring) IDs() (verifying []string, signing string) {
-	if s := r.watched.current.Load(); s != nil {
-		return slices.Clone(s.value.ids), s.value.signing
+// MintWith is Mint with the key of a kid, in place of the one that signs.
+func (r *Ring) MintWith(kid string, id Identity, lifetime time.Duration, now time.Time) (string, error) {
+	k, ok := r.watched.get(now)
+	if !ok {
+		return "", errNoKey
 	}
-	return nil, ""
+	key, ok := k.byID[kid]
+	if !ok {
+		return "", fmt.Errorf("there is no key %.80q, there are: %s", kid, cmp.Or(strings.Join(k.ids, ", "), "one without a name"))
+	}
+	return key.mint(kid, id, lifetime, now)
 }
 
 func parseKeys(files map[string]string, directory bool) (*keys, error) {

@@ -69,7 +69,7 @@ func TestKeysFollowEachOther(t *testing.T) {
 	expect(old, true, "before the look")
 	later()
 	expect(old, true, "with two keys")
-	if ids, signing := ring.IDs(); !slices.Equal(ids, []string{"2026-01", "2026-02"}) || signing != "2026-01" {
+	if ids, signing := idsOf(ring); !slices.Equal(ids, []string{"2026-01", "2026-02"}) || signing != "2026-01" {
 		t.Errorf("got %v, %s signs", ids, signing)
 	}
 	files.remove("signing")
@@ -77,7 +77,7 @@ func TestKeysFollowEachOther(t *testing.T) {
 	next := mint(t, ring, at)
 	expect(next, true, "of the new key")
 	expect(old, true, "of the old key")
-	if ids, signing := ring.IDs(); signing != "2026-02" {
+	if ids, signing := idsOf(ring); signing != "2026-02" {
 		t.Errorf("got %v, %s signs", ids, signing)
 	}
 
@@ -93,6 +93,41 @@ func TestKeysFollowEachOther(t *testing.T) {
 	expect(next, true, "of the key that is left")
 	if len(told) != 4 || told[0] != nil || told[1] != nil || told[2] == nil || told[3] != nil || strings.Contains(told[2].Error(), "short") {
 		t.Errorf("told %v; want two changes, one refusal, one change", told)
+	}
+}
+
+// idsOf are the kids of the keys that verify, and that of the one that signs.
+func idsOf(r *Ring) (verifying []string, signing string) {
+	k := r.watched.current.Load().value
+	return k.ids, k.signing
+}
+
+// TestMintWith holds that a token can be signed with any of the keys by its name, and then has that kid.
+func TestMintWith(t *testing.T) {
+	files := newKeyFiles(t)
+	files.write("2026-01", goodSecret)
+	first, err := Open(files.path, Options{Every: 1000 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.write("2026-02", otherSecret)
+	ring, err := Open(files.path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := ring.MintWith("2026-01", Identity{Subject: "drone"}, time.Hour, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := first.Verify(text, now); err != nil || id.Subject != "drone" {
+		t.Errorf("the key that was named: %+v, %v", id, err)
+	}
+	if _, err := first.Verify(mint(t, ring, now), now); err == nil {
+		t.Error("positive control: the other key signs without a name")
+	}
+	if _, err := ring.MintWith("2026-03", Identity{Subject: "drone"}, time.Hour, now); err == nil ||
+		!strings.HasSuffix(err.Error(), "2026-01, 2026-02") {
+		t.Errorf("a key that is not there: %v", err)
 	}
 }
 
@@ -199,38 +234,6 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(t.TempDir(), "nothing"), Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestRoles(t *testing.T) {
-	ring := Alone(newTestKey(t, goodSecret))
-	exp := now.Add(lifetime).Unix()
-	for claim, want := range map[string][]Role{
-		``:                                {Ingest, Read},
-		`"roles":[],`:                     nil,
-		`"roles":["read"],`:               {Read},
-		`"roles":["admin","operate"],`:    {Operate},
-		`"roles":["READ"],`:               nil,
-		`"roles":["ingest","ingest"],`:    {Ingest},
-		`"role":"operate",`:               {Ingest, Read},
-		`"roles":["read","","operate "],`: {Read},
-	} {
-		text := sign(hs256, claimsOf(`{"sub":"drone",%s"exp":%d}`, claim, exp), goodSecret)
-		for range 2 { // the second time it is remembered
-			id, err := ring.Verify(text, now)
-			if err != nil || !slices.Equal(id.Roles, want) || id.ExpiresAt.Unix() != exp {
-				t.Errorf("%s got %+v, %v; want %v", claim, id, err, want)
-			}
-		}
-	}
-	for _, roles := range [][]Role{{Read}, {Operate, Ingest}, {}} {
-		text, err := ring.Mint(Identity{Subject: "drone", Roles: roles}, lifetime, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id, err := ring.Verify(text, now); err != nil || !slices.Equal(id.Roles, roles) {
-			t.Errorf("minted with %v, got %v, %v", roles, id.Roles, err)
-		}
 	}
 }
 

@@ -25,7 +25,6 @@ var (
 	errTooLong = fmt.Errorf("the token is longer than %d bytes", MaxTokenBytes)
 	errSubject = fmt.Errorf("the subject must have 1 to %d bytes of printable text", maxSubjectBytes)
 	errNewline = errors.New("the token contains a line break")
-	errCrit    = errors.New("the header demands an extension (crit) that is not known here")
 	errKid     = errors.New("the header names a key (kid) that is not known here")
 )
 
@@ -57,8 +56,11 @@ func (k Key) mint(kid string, id Identity, lifetime time.Duration, now time.Time
 		return "", fmt.Errorf("the lifetime must be at least 1s, got %s", lifetime)
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, minted{Roles: id.Roles, RegisteredClaims: jwt.RegisteredClaims{
+		Issuer:    Name,
 		Subject:   id.Subject,
+		Audience:  jwt.ClaimStrings{Name},
 		IssuedAt:  jwt.NewNumericDate(now),
+		NotBefore: jwt.NewNumericDate(now),
 		ExpiresAt: jwt.NewNumericDate(now.Add(lifetime)),
 	}})
 	if kid != "" {
@@ -85,6 +87,10 @@ func (k *keys) verify(bearer string, now time.Time) (Identity, error) {
 	if id, known := k.seen.identity(bearer, now); known {
 		return id, nil
 	}
+	said, err := strict(bearer)
+	if err != nil {
+		return Identity{}, fmt.Errorf("verify token: %w", err)
+	}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithExpirationRequired(),
@@ -100,15 +106,14 @@ func (k *keys) verify(bearer string, now time.Time) (Identity, error) {
 	if !validSubject(c.Subject) {
 		return Identity{}, errSubject
 	}
+	if err := c.meant(said); err != nil {
+		return Identity{}, err
+	}
 	return k.seen.remember(bearer, &c), nil
 }
 
-// choose hands the parser the keys that may have signed a token. A crit header has to be understood or the token refused
-// (RFC 7515 section 4.1.11); the parser does not look at it.
+// choose hands the parser the keys that may have signed a token.
 func (k *keys) choose(t *jwt.Token) (any, error) {
-	if _, ok := t.Header["crit"]; ok {
-		return nil, errCrit
-	}
 	if alone, ok := k.byID[""]; ok { // one key without a name: a kid chooses nothing
 		return alone.secret, nil
 	}

@@ -2,16 +2,12 @@ package token
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 const (
@@ -77,7 +73,10 @@ func TestVerifyAcceptsTokensOfOthers(t *testing.T) {
 		{"as the Python original", `{"typ":"JWT","alg":"HS256"}`, goodClaims()},
 		{"no typ", `{"alg":"HS256"}`, goodClaims()},
 		{"no iat", hs256, claimsOf(`{"sub":"drone","exp":%d}`, exp)},
-		{"with issuer, audience, id and scope", hs256, claimsOf(`{"iss":"x","aud":["a","b"],"jti":"1","scope":"write","sub":"drone","exp":%d}`, exp)},
+		{"with issuer, audience, id and scope", hs256, claimsOf(`{"iss":"detection-api","aud":["a","detection-api"],"jti":"1","scope":"write","sub":"drone","exp":%d}`, exp)},
+		{"one audience", hs256, claimsOf(`{"aud":"detection-api","sub":"drone","exp":%d}`, exp)},
+		{"an access token of RFC 9068", `{"typ":"application/at+JWT","alg":"HS256"}`, goodClaims()},
+		{"a claim of its own that looks like ours", hs256, claimsOf(`{"subject":"x","x":{"sub":"y","sub2":1},"sub":"drone","exp":%d}`, exp)},
 		{"fraction of a second", hs256, claimsOf(`{"sub":"drone","exp":%d.75}`, exp)},
 		{"a key id, which chooses nothing", `{"alg":"HS256","kid":"2026-11"}`, goodClaims()},
 	}
@@ -88,151 +87,6 @@ func TestVerifyAcceptsTokensOfOthers(t *testing.T) {
 				t.Errorf("got %q, %v", id.Subject, err)
 			}
 		})
-	}
-}
-
-// hostile is the negative corpus: tokens that have to be refused.
-func hostile(t testing.TB) map[string]string {
-	t.Helper()
-	good := sign(hs256, goodClaims(), goodSecret)
-	parts := strings.Split(good, ".")
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rs256, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"sub": "drone", "exp": now.Add(lifetime).Unix()}).SignedString(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	with := func(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
-		text, err := jwt.NewWithClaims(method, claims).SignedString(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	complete := jwt.MapClaims{"sub": "drone", "exp": now.Add(lifetime).Unix()}
-	exp := now.Add(lifetime).Unix()
-	corpus := map[string]string{
-		"empty":                         "",
-		"a word":                        "drone",
-		"one dot":                       parts[0] + "." + parts[1],
-		"two dots only":                 "..",
-		"many dots":                     strings.Repeat(".", 4000),
-		"trailing dot":                  good + ".",
-		"two trailing dots":             good + "..",
-		"leading dot":                   "." + good,
-		"five parts, as JWE":            good + ".a.b",
-		"scheme repeated":               "Bearer " + good,
-		"leading space":                 " " + good,
-		"trailing newline":              good + "\n",
-		"newline in the signature":      good[:len(good)-4] + "\r\n" + good[len(good)-4:],
-		"two tokens":                    good + "," + good,
-		"no signature":                  parts[0] + "." + parts[1] + ".",
-		"alg none":                      with(jwt.SigningMethodNone, complete, jwt.UnsafeAllowNoneSignatureType),
-		"alg None, signature kept":      encode(`{"alg":"None"}`) + "." + parts[1] + "." + parts[2],
-		"alg nOnE, no signature":        encode(`{"alg":"nOnE"}`) + "." + parts[1] + ".",
-		"alg empty":                     sign(`{"alg":""}`, goodClaims(), goodSecret),
-		"alg missing":                   sign(`{"typ":"JWT"}`, goodClaims(), goodSecret),
-		"alg null":                      sign(`{"alg":null}`, goodClaims(), goodSecret),
-		"alg a number":                  sign(`{"alg":256}`, goodClaims(), goodSecret),
-		"alg a list":                    sign(`{"alg":["HS256","none"]}`, goodClaims(), goodSecret),
-		"alg lower case":                sign(`{"alg":"hs256"}`, goodClaims(), goodSecret),
-		"alg HS384 with our key":        with(jwt.SigningMethodHS384, complete, []byte(goodSecret)),
-		"alg HS512 with our key":        with(jwt.SigningMethodHS512, complete, []byte(goodSecret)),
-		"alg says HS512, is HS256":      sign(`{"alg":"HS512"}`, goodClaims(), goodSecret),
-		"alg RS256":                     rs256,
-		"alg says RS256, is HS256":      sign(`{"alg":"RS256"}`, goodClaims(), goodSecret),
-		"wrong key":                     sign(hs256, goodClaims(), otherSecret),
-		"empty key":                     sign(hs256, goodClaims(), ""),
-		"key in lower case":             sign(hs256, goodClaims(), strings.ToLower(goodSecret)),
-		"kid is a path to an empty key": sign(`{"alg":"HS256","kid":"../../../../dev/null"}`, goodClaims(), ""),
-		"kid is SQL for the key":        sign(`{"alg":"HS256","kid":"x' UNION SELECT 'k"}`, goodClaims(), "k"),
-		"own key in jwk":                sign(`{"alg":"HS256","jwk":{"kty":"oct","k":"a2V5"}}`, goodClaims(), "key"),
-		"own key by jku":                sign(`{"alg":"HS256","jku":"http://127.0.0.1/keys"}`, goodClaims(), "key"),
-		"crit unknown":                  sign(`{"alg":"HS256","crit":["exp"]}`, goodClaims(), goodSecret),
-		"crit b64":                      sign(`{"alg":"HS256","crit":["b64"],"b64":false}`, goodClaims(), goodSecret),
-		"claims changed":                parts[0] + "." + encode(claimsOf(`{"sub":"admin","exp":%d}`, exp)) + "." + parts[2],
-		"header changed":                encode(`{"alg":"HS256"}`) + "." + parts[1] + "." + parts[2],
-		"signature cut":                 good[:len(good)-4],
-		"signature longer":              good + "AAAA",
-		"signature of zeros":            parts[0] + "." + parts[1] + "." + strings.Repeat("A", 43),
-		"signature with padding":        good + "=",
-		"signature not base64url":       parts[0] + "." + parts[1] + ".+/" + parts[2][2:],
-		"header not base64":             "!!!." + parts[1] + "." + parts[2],
-		"header not JSON":               sign(`alg=HS256`, goodClaims(), goodSecret),
-		"header a list":                 sign(`["HS256"]`, goodClaims(), goodSecret),
-		"header null":                   sign(`null`, goodClaims(), goodSecret),
-		"header huge":                   sign(`{"alg":"HS256","x":"`+strings.Repeat("x", 1<<20)+`"}`, goodClaims(), goodSecret),
-		"claims huge":                   sign(hs256, claimsOf(`{"sub":"drone","exp":%d,"x":"%s"}`, exp, strings.Repeat("x", 8192)), goodSecret),
-		"claims nested deeply":          sign(hs256, strings.Repeat(`{"a":`, 500)+"1"+strings.Repeat("}", 500), goodSecret),
-		"claims empty":                  sign(hs256, `{}`, goodSecret),
-		"claims null":                   sign(hs256, `null`, goodSecret),
-		"claims a string":               sign(hs256, `"drone"`, goodSecret),
-		"claims not JSON":               sign(hs256, `{"sub":"drone",`, goodSecret),
-		"claims with a tail":            sign(hs256, goodClaims()+`{"sub":"admin"}`, goodSecret),
-		"no exp":                        sign(hs256, `{"sub":"drone"}`, goodSecret),
-		"exp null":                      sign(hs256, `{"sub":"drone","exp":null}`, goodSecret),
-		"exp a word":                    sign(hs256, `{"sub":"drone","exp":"never"}`, goodSecret),
-		"exp a list":                    sign(hs256, `{"sub":"drone","exp":[9999999999]}`, goodSecret),
-		"exp 0":                         sign(hs256, `{"sub":"drone","exp":0}`, goodSecret),
-		"exp negative":                  sign(hs256, `{"sub":"drone","exp":-1}`, goodSecret),
-		"exp overflows":                 sign(hs256, `{"sub":"drone","exp":1e400}`, goodSecret),
-		"exp beyond 64 bits":            sign(hs256, `{"sub":"drone","exp":1e300}`, goodSecret),
-		"expired":                       sign(hs256, claimsOf(`{"sub":"drone","exp":%d}`, now.Add(-Leeway).Unix()), goodSecret),
-		"expired long ago":              sign(hs256, `{"sub":"drone","exp":1}`, goodSecret),
-		"not yet valid":                 sign(hs256, claimsOf(`{"sub":"drone","exp":%d,"nbf":%d}`, exp, now.Add(Leeway+time.Second).Unix()), goodSecret),
-		"issued in the future":          sign(hs256, claimsOf(`{"sub":"drone","exp":%d,"iat":%d}`, exp, now.Add(time.Minute).Unix()), goodSecret),
-		"no sub":                        sign(hs256, claimsOf(`{"exp":%d}`, exp), goodSecret),
-		"sub empty":                     sign(hs256, claimsOf(`{"sub":"","exp":%d}`, exp), goodSecret),
-		"sub null":                      sign(hs256, claimsOf(`{"sub":null,"exp":%d}`, exp), goodSecret),
-		"sub a number":                  sign(hs256, claimsOf(`{"sub":7,"exp":%d}`, exp), goodSecret),
-		"sub a list":                    sign(hs256, claimsOf(`{"sub":["drone"],"exp":%d}`, exp), goodSecret),
-		"sub with a newline":            sign(hs256, claimsOf(`{"sub":"a\nb","exp":%d}`, exp), goodSecret),
-		"sub with a zero byte":          sign(hs256, claimsOf(`{"sub":"a\u0000b","exp":%d}`, exp), goodSecret),
-		"sub that turns text around":    sign(hs256, claimsOf(`{"sub":"a\u202eb","exp":%d}`, exp), goodSecret),
-		"roles null":                    sign(hs256, claimsOf(`{"sub":"drone","roles":null,"exp":%d}`, exp), goodSecret),
-		"roles a string":                sign(hs256, claimsOf(`{"sub":"drone","roles":"operate","exp":%d}`, exp), goodSecret),
-		"roles with null":               sign(hs256, claimsOf(`{"sub":"drone","roles":["operate",null],"exp":%d}`, exp), goodSecret),
-		"roles with a number":           sign(hs256, claimsOf(`{"sub":"drone","roles":[1],"exp":%d}`, exp), goodSecret),
-		"roles an object":               sign(hs256, claimsOf(`{"sub":"drone","roles":{"operate":true},"exp":%d}`, exp), goodSecret),
-		"sub too long":                  sign(hs256, claimsOf(`{"sub":"%s","exp":%d}`, strings.Repeat("d", maxSubjectBytes+1), exp), goodSecret),
-	}
-	// The last character of 32 bytes in base64 has two spare bits. With them set, lenient decoders see the same signature.
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	last := strings.IndexByte(alphabet, good[len(good)-1])
-	corpus["signature with spare bits set"] = good[:len(good)-1] + string(alphabet[last|1])
-	return corpus
-}
-
-func TestVerifyRefusesHostileTokens(t *testing.T) {
-	ring := Alone(newTestKey(t, goodSecret))
-	corpus := hostile(t)
-	if len(corpus) < 40 {
-		t.Fatalf("the corpus has only %d tokens", len(corpus))
-	}
-	for name, text := range corpus {
-		t.Run(name, func(t *testing.T) {
-			if id, err := ring.Verify(text, now); err == nil || id.Subject != "" || id.Roles != nil {
-				t.Errorf("accepted as %+v, error %v", id, err)
-			}
-		})
-	}
-}
-
-// TestLenientParserAcceptsSome is the control of the corpus: the parser with its default options takes some of it, so the
-// options of Verify are what refuses them.
-func TestLenientParserAcceptsSome(t *testing.T) {
-	corpus := hostile(t)
-	for _, name := range []string{
-		"no exp", "no sub", "sub empty", "sub with a newline", "alg HS512 with our key", "alg HS384 with our key",
-		"crit unknown", "header huge", "issued in the future", "trailing newline", "signature with spare bits set",
-	} {
-		parser := jwt.NewParser(jwt.WithTimeFunc(func() time.Time { return now }))
-		_, err := parser.Parse(corpus[name], func(*jwt.Token) (any, error) { return []byte(goodSecret), nil })
-		if err != nil {
-			t.Errorf("%s: the default options refuse it too (%v), so it shows nothing", name, err)
-		}
 	}
 }
 

@@ -59,10 +59,10 @@ func (s *scene) sees(camera string, seconds, east, north, major, minor, bearing 
 		s.bias[camera] = bias
 	}
 	c := covariance(d.Fix)
-	always, new := c.scale(1-s.share).sqrt(), c.scale(s.share).sqrt()
+	always, fresh := c.scale(1-s.share).sqrt(), c.scale(s.share).sqrt()
 	n := s.normals()
 	for i, at := range []*float64{&east, &north} {
-		*at += always[i][0]*bias[0] + always[i][1]*bias[1] + new[i][0]*n[0] + new[i][1]*n[1]
+		*at += always[i][0]*bias[0] + always[i][1]*bias[1] + fresh[i][0]*n[0] + fresh[i][1]*n[1]
 	}
 	where := s.at(east, north)
 	d.Fix.LatDeg, d.Fix.LonDeg = where.LatDeg, where.LonDeg

@@ -4,6 +4,7 @@
 {{- define "detection-api.slotPodTemplate" -}}
 {{- $values := .root.Values -}}
 {{- $labels := dict "root" .root "app" "detection-api" "slot" .slot -}}
+{{- $volumes := include "detection-api.slotVolumes" . | fromJsonArray -}}
 metadata:
   labels:
     {{- include "detection-api.podLabels" $labels | nindent 4 }}
@@ -46,7 +47,9 @@ spec:
         {{- with include "detection-api.goMemLimit" $values.api }}
         {{- . | nindent 8 }}
         {{- end }}
+        {{- if not $values.secrets.jwtKeys.existingSecret }}
         {{- include "detection-api.secretEnv" (dict "name" "JWT_SECRET_KEY" "secret" $values.secrets.jwt.existingSecret "key" "secret_key") | nindent 8 }}
+        {{- end }}
         {{- include "detection-api.secretEnv" (dict "name" "STORE_TOKEN" "secret" $values.secrets.store.existingSecret "key" "token") | nindent 8 }}
         {{- range $name, $key := dict "TAK_ADDR" "endpoint" "TAK_USERNAME" "username" "TAK_PASSWORD" "password" }}
         {{- include "detection-api.secretEnv" (dict "name" $name "secret" $values.secrets.tak.existingSecret "key" $key "optional" (ne $key "endpoint")) | nindent 8 }}
@@ -68,6 +71,13 @@ spec:
       volumeMounts:
         - name: queue
           mountPath: /app/data
+        {{- range $volumes }}
+        - name: {{ .name }}
+          mountPath: {{ .mountPath }}
+          {{- if .readOnly }}
+          readOnly: true
+          {{- end }}
+        {{- end }}
         {{- with $values.api.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -75,6 +85,9 @@ spec:
     - name: queue
       emptyDir:
         sizeLimit: {{ $values.api.queueSizeLimit }}
+    {{- range $volumes }}
+    {{- toYaml (list (merge (dict "name" .name) .source)) | nindent 4 }}
+    {{- end }}
     {{- with $values.api.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -82,7 +82,7 @@ data:
 
 {{/* Why the Secrets in the cluster do not do, in one line, or nothing. Needs no cluster, so that it can be tested.
      Input: namespace, createNamespace (the command that makes it; empty: it exists), release, secrets: a list of
-       name, key (the one that must be there), create (arguments for kubectl), live (the Secret, or empty), sealed (bool: a
+       name, key (the one that must be there; empty: any), create (arguments for kubectl), live (the Secret, or empty), sealed (bool: a
        SealedSecret of this release makes it). */}}
 {{- define "detection-api.secretRefusal" -}}
 {{- $problems := list -}}
@@ -107,7 +107,7 @@ data:
     {{- $problems = append $problems (printf "Secret %s was made by hand, and the Sealed Secrets controller replaces it only when it is told to" .name) -}}
     {{- $commands = append $commands (printf "kubectl -n %s annotate secret %s sealedsecrets.bitnami.com/managed=true" $.namespace .name) -}}
     {{- end -}}
-  {{- else if not (get (.live.data | default dict) .key) -}}
+  {{- else if and .key (not (get (.live.data | default dict) .key)) -}}
     {{- $problems = append $problems (printf "Secret %s has nothing under the key %s" .name .key) -}}
     {{- $commands = append $commands (printf "kubectl -n %s delete secret %s && kubectl -n %s create secret generic %s %s" $.namespace .name $.namespace .name .create) -}}
   {{- end -}}
@@ -128,6 +128,18 @@ namespace {{ .namespace }}: {{ join "; " $problems }}. The release was installed
     (dict "name" $secrets.jwt.existingSecret "key" "secret_key" "create" "--from-literal=secret_key=\"$(openssl rand -base64 48)\"")
     (dict "name" $secrets.tak.existingSecret "key" "endpoint" "create" "--from-literal=endpoint=HOST:PORT --from-literal=username=USER --from-literal=password=PASSWORD")
     (dict "name" $secrets.store.existingSecret "key" "token" "create" "--from-literal=token=\"$(openssl rand -base64 48)\"") -}}
+{{- if $secrets.jwtKeys.existingSecret -}}
+{{- $wanted = append (rest $wanted) (dict "name" $secrets.jwtKeys.existingSecret "key" "" "create" "--from-literal=KID=\"$(openssl rand -base64 48)\"") -}}
+{{- end -}}
+{{- with $secrets.clients.existingSecret -}}
+{{- $wanted = append $wanted (dict "name" . "key" $secrets.clients.key "create" (printf "--from-file=%s" $secrets.clients.key)) -}}
+{{- end -}}
+{{- with $secrets.takTLS -}}
+{{- $files := compact (list .ca .certificate .key .p12 .password) -}}
+{{- if and .existingSecret $files -}}
+{{- $wanted = append $wanted (dict "name" .existingSecret "key" (first $files) "create" (printf "--from-file=%s" (join " --from-file=" $files))) -}}
+{{- end -}}
+{{- end -}}
 {{- $sealed := splitList " " (include "detection-api.sealedNames" .) -}}
 {{- range $wanted }}{{ $_ := merge . (dict "live" (lookup "v1" "Secret" $.Release.Namespace .name) "sealed" (has .name $sealed)) }}{{ end -}}
 {{- $createNamespace := "" -}}

@@ -28,3 +28,12 @@ spec:
       nodePort: {{ . }}
       {{- end }}
 {{- end }}
+
+{{/* Largest request body that either slot takes, in bytes. Input: the root context. */}}
+{{- define "detection-api.largestBody" -}}
+{{- $bytes := list -}}
+{{- range $slot := list "blue" "green" -}}
+  {{- $bytes = append $bytes ((include "detection-api.slotConfig" (dict "root" $ "slot" $slot) | fromJson).maxBodyBytes | int64) -}}
+{{- end -}}
+{{- max (first $bytes) (last $bytes) -}}
+{{- end }}

@@ -28,10 +28,29 @@
   {{- if ge ($config.flagGreenCE90M | float64) ($config.flagYellowCE90M | float64) -}}
     {{- fail (printf "config.flagGreenCE90M is %v in slot %s but config.flagYellowCE90M is %v: GREEN must be below YELLOW" $config.flagGreenCE90M $slot $config.flagYellowCE90M) -}}
   {{- end -}}
+  {{- include "detection-api.validateStorage" (dict "root" $ "slot" $slot "config" $config) -}}
   {{- $shutdown := add (include "detection-api.milliseconds" $config.drainDelay) (include "detection-api.milliseconds" $config.shutdownTimeout) -}}
   {{- if ge (add $shutdown (mul $values.api.preStopSleepSeconds 1000)) $grace -}}
     {{- fail (printf "config.drainDelay (%s), config.shutdownTimeout (%s, both in slot %s) and api.preStopSleepSeconds (%v s) must together be less than api.terminationGracePeriodSeconds (%v s)" $config.drainDelay $config.shutdownTimeout $slot $values.api.preStopSleepSeconds $values.api.terminationGracePeriodSeconds) -}}
   {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Files, terrain and pictures of a slot. Input: root, slot, config (of the slot). */}}
+{{- define "detection-api.validateStorage" -}}
+{{- $values := .root.Values -}}
+{{- range $name := list "cotProfileChanges" "cameraProfiles" -}}
+  {{- $bytes := len (toJson (get $.config $name)) -}}
+  {{- if gt $bytes 100000 -}}
+    {{- fail (printf "config.%s has %d bytes as JSON in slot %s: it travels in the environment of a process, so 100000 are the most; put a larger one into a ConfigMap of your own, with api.extraVolumes, api.extraVolumeMounts and api.extraEnv" $name $bytes $.slot) -}}
+  {{- end -}}
+{{- end -}}
+{{- $memory := include "detection-api.bytes" $values.api.resources.limits.memory | int64 -}}
+{{- if and $values.terrain.existingClaim (gt (mul 2 (.config.terrainCacheBytes | int64)) $memory) -}}
+  {{- fail (printf "config.terrainCacheBytes is %d in slot %s but api.resources.limits.memory is %s: it may be half of it at most, so raise the limit or lower the cache" (.config.terrainCacheBytes | int64) .slot $values.api.resources.limits.memory) -}}
+{{- end -}}
+{{- if and $values.pictures.enabled (ge (.config.picturesMaxBytes | int64) (include "detection-api.bytes" $values.pictures.sizeLimit | int64)) -}}
+  {{- fail (printf "config.picturesMaxBytes is %d in slot %s but pictures.sizeLimit is %s: the pictures must be smaller than their volume, or the pod is evicted" (.config.picturesMaxBytes | int64) .slot $values.pictures.sizeLimit) -}}
 {{- end -}}
 {{- end }}
 
@@ -71,7 +90,7 @@
 {{- fail "api.strategy.maxSurge and api.strategy.maxUnavailable are both 0: one of them must be at least 1, or no rollout can move" -}}
 {{- end -}}
 {{- $labels := list "app" "slot" "app.kubernetes.io/instance" "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/part-of" -}}
-{{- $variables := list "AUDIT_RETENTION_DAYS" "RETENTION_DAYS" "RETENTION_MAX_BYTES" "POD_NAME" "GOMEMLIMIT" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
+{{- $variables := list "AUDIT_RETENTION_DAYS" "RETENTION_DAYS" "RETENTION_MAX_BYTES" "POD_NAME" "GOMEMLIMIT" "JWT_KEYS" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
 {{- range $label := keys .Values.podLabels | sortAlpha -}}
   {{- if has $label $labels }}{{ fail (printf "podLabels.%s: selectors use this label, choose another one" $label) }}{{ end -}}
 {{- end -}}
@@ -104,12 +123,23 @@
 {{- range $key, $value := omit $secrets.development "create" -}}
   {{- if and $value (not $secrets.development.create) }}{{ fail (printf "secrets.development.%s is set but secrets.development.create is false: put the value into the existing Secret, or set secrets.development.create=true" $key) }}{{ end -}}
 {{- end -}}
+{{- include "detection-api.validateTAKTLS" $secrets.takTLS -}}
 {{- $names := list $secrets.jwt.existingSecret $secrets.tak.existingSecret $secrets.store.existingSecret "registry-credentials" -}}
 {{- if ne (len (uniq $names)) 4 -}}
 {{- fail (printf "secrets.*.existingSecret must name three different Secrets, none of them registry-credentials, found %s" (join ", " (initial $names))) -}}
 {{- end -}}
 {{- range include "detection-api.knownSecrets" . | fromJsonArray -}}
 {{- include "detection-api.validateSealed" (dict "root" $ "known" . "sealed" (get $secrets .value).sealed) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Certificates for TAK that cannot be used. Input: secrets.takTLS. */}}
+{{- define "detection-api.validateTAKTLS" -}}
+{{- if and .existingSecret .p12 (or .certificate .key) -}}
+{{- fail (printf "secrets.takTLS.p12 is %s but secrets.takTLS.certificate or .key is set too: a client certificate has one source, so set those two to \"\", or p12" .p12) -}}
+{{- end -}}
+{{- if and .existingSecret (ne (empty .certificate) (empty .key)) -}}
+{{- fail "secrets.takTLS.certificate and secrets.takTLS.key go together: set both, or neither" -}}
 {{- end -}}
 {{- end }}
 

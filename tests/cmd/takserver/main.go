@@ -21,6 +21,9 @@ func run(args []string) int {
 	controlAddr := flags.String("control-addr", ":8080", "`host:port` of the HTTP control API")
 	mute := flags.Bool("mute", false, "never answer a ping")
 	maxEvents := flags.Int("max-events", takserver.DefaultMaxEvents, "`number` of events that are kept")
+	certificate := flags.String("tls-cert", "", "`file` with the server's certificate, PEM; empty: plain TCP")
+	key := flags.String("tls-key", "", "`file` with its key, PEM")
+	clients := flags.String("tls-client-ca", "", "`file` with the authority whose certificate every client must have, PEM")
 	verbose := flags.Bool("verbose", false, "log every event")
 	if err := flags.Parse(args); err != nil {
 		return 2 // flags has said why
@@ -36,8 +39,13 @@ func run(args []string) int {
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	secured, err := takserver.TLS(*certificate, *key, *clients)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "takserver:", err)
+		return 2
+	}
 	server, err := takserver.Start(takserver.Options{
-		CoTAddr: *cotAddr, ControlAddr: *controlAddr, Mute: *mute, MaxEvents: *maxEvents, Logger: logger,
+		CoTAddr: *cotAddr, ControlAddr: *controlAddr, Mute: *mute, MaxEvents: *maxEvents, Logger: logger, TLS: secured,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "takserver:", err)

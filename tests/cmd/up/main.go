@@ -83,20 +83,20 @@ func bringUp(ctx context.Context, out io.Writer, repository artifacts.Repository
 	if err != nil {
 		return err
 	}
-	sightings, err := s.SendSamples(ctx, api)
+	sightings, markers, err := s.SendSamples(ctx, api)
 	if err != nil {
 		return withEvidence(s, err)
 	}
 	if err := writeEnv(s, api.BaseURL, api.Token); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nWhat the TAK server received, beside where the objects were:\n\n")
-	if err := stack.Print(out, sightings); err != nil {
+	fmt.Fprintf(out, "\nWhat came out, beside where the objects were:\n\n")
+	if err := stack.Print(out, sightings, markers); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nThe first event as it arrived:\n%s\n", sightings[0].Event.Raw)
+	fmt.Fprintf(out, "\nThe first event as it arrived:\n%s\n", markers[0].Event.Raw)
 	printNext(out, s, api.BaseURL, time.Since(start))
-	return stack.Check(sightings)
+	return stack.Check(sightings, markers)
 }
 
 func install(ctx context.Context, s *stack.Stack) error {
@@ -138,7 +138,7 @@ func printNext(out io.Writer, s *stack.Stack, apiURL string, took time.Duration)
 	fmt.Fprintf(out, `
 Up in %.0f s on a %s cluster.
 
-  the API         %s
+  the API         %s (described for people: %s/api/v1/docs)
   the TAK server  %s (what it received: %s/events)
   for scripts     . build/up.env    # API_URL, API_TOKEN, KUBECONFIG, TAK_ADDR
 
@@ -153,7 +153,7 @@ Look around, switch the slots, switch back:
 
 Stop it and remove everything:
   make down
-`, took.Seconds(), s.Cluster.Provider(), apiURL, s.TAK.Addr, s.TAK.ControlURL, s.Cluster.Kubeconfig(),
+`, took.Seconds(), s.Cluster.Provider(), apiURL, apiURL, s.TAK.Addr, s.TAK.ControlURL, s.Cluster.Kubeconfig(),
 		stack.Namespace, stack.Release, stack.Namespace, stack.Release, stack.Namespace)
 }
 

@@ -62,8 +62,19 @@ func entryIDs(entries []detection.Entry) []string {
 
 func testAreas(t *testing.T, s *StoreUnderTest, _ *Clock) {
 	points := [][2]float64{ // latitude, longitude
-		{48.2, 16.3}, {48.3, 16.4}, {-33.9, 151.2}, {0, 179.995}, {0, -179.995}, {0, 180}, {0, -180},
-		{90, 0}, {89.9999, -120}, {-90, 77}, {-89.9999, 0}, {0, 0}, {-0.001, -0.001},
+		{48.2, 16.3},
+		{48.3, 16.4},
+		{-33.9, 151.2},
+		{0, 179.995},
+		{0, -179.995},
+		{0, 180},
+		{0, -180},
+		{90, 0},
+		{89.9999, -120},
+		{-90, 77},
+		{-89.9999, 0},
+		{0, 0},
+		{-0.001, -0.001},
 	}
 	for n, p := range points {
 		must(t, "commit", s.Commit(t.Context(), []detection.Record{placed(n, p[0], p[1])}))
@@ -200,7 +211,9 @@ func testQueries(t *testing.T, s *StoreUnderTest, _ *Clock) {
 
 func testBadQueries(t *testing.T, s *StoreUnderTest, clock *Clock) {
 	for _, q := range []detection.Query{
-		{Within: box(0, 10, 1, 9)}, {Within: box(-181, 0, 1, 1)}, {Within: box(0, 0, 1, 91)},
+		{Within: box(0, 10, 1, 9)},
+		{Within: box(-181, 0, 1, 1)},
+		{Within: box(0, 0, 1, 91)},
 		{From: clock.Now(), Until: clock.Now().Add(-time.Second)},
 	} {
 		_, err := s.Find(t.Context(), q, 0, 1)
