@@ -279,7 +279,7 @@ func TestBrokenChartsAreFound(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			c.Run(r, Options{Cases: 60, Kept: filepath.Join(t.TempDir(), "kept")})
+			c.Run(r, Options{Cases: 500, Kept: filepath.Join(t.TempDir(), "kept")})
 		}()
 		<-done
 		require.Equal(t, want != "", r.failed, "%s\n%s", template, r.log.String())

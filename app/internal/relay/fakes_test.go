@@ -43,6 +43,22 @@ func (s *memoryStore) locked(f func()) error {
 	return nil
 }
 
+// known is what RepeatOf is to be: the id, where the store has it, or the detection that has the key.
+func (s *memoryStore) known(d detection.Detection) string {
+	if _, ok := s.records[d.ID]; ok {
+		return d.ID
+	}
+	if d.IdempotencyKey == "" {
+		return ""
+	}
+	for id, r := range s.records {
+		if r.Detection.IdempotencyKey == d.IdempotencyKey {
+			return id
+		}
+	}
+	return ""
+}
+
 func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) error {
 	select {
 	case <-ctx.Done():
@@ -59,9 +75,9 @@ func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) er
 		if full = s.full; full {
 			return
 		}
-		for _, r := range records {
+		for i, r := range records {
 			id := r.Detection.ID
-			if _, ok := s.records[id]; ok {
+			if records[i].RepeatOf = s.known(r.Detection); records[i].RepeatOf != "" {
 				continue
 			}
 			s.records[id] = r

@@ -150,7 +150,9 @@ func (r *Relay) flushUnstored(ctx context.Context) (int, error) {
 func (r *Relay) commitQueued(ctx context.Context, records []detection.Record) (stored []string, err error) {
 	call, cancel := context.WithTimeout(ctx, r.opts.StoreTimeout)
 	defer cancel()
-	err = r.opts.Store.Commit(call, records)
+	if err = r.opts.Store.Commit(call, records); err == nil {
+		err = r.commitWithoutKeys(call, records)
+	}
 	switch {
 	case err == nil:
 		for _, record := range records {
@@ -172,6 +174,25 @@ func (r *Relay) commitQueued(ctx context.Context, records []detection.Record) (s
 	}
 	second, err := r.commitQueued(ctx, records[half:])
 	return append(first, second...), err
+}
+
+// commitWithoutKeys commits once more those whose idempotency key the store knows from another detection. They were accepted
+// while it could not be asked, and what was accepted is kept; the key stays with the one that had it first.
+func (r *Relay) commitWithoutKeys(ctx context.Context, records []detection.Record) error {
+	var keyless []detection.Record
+	for _, record := range records {
+		d := record.Detection
+		if d.IdempotencyKey == "" || d.Retracts != "" || record.RepeatOf == "" || record.RepeatOf == d.ID {
+			continue
+		}
+		r.log.Warn("an idempotency key was used for two detections; both are kept", "detection_id", d.ID, "first", record.RepeatOf)
+		d.IdempotencyKey = ""
+		keyless = append(keyless, detection.Record{Detection: d, Deliver: record.Deliver, Owner: record.Owner})
+	}
+	if len(keyless) == 0 {
+		return nil
+	}
+	return r.opts.Store.Commit(ctx, keyless)
 }
 
 func (r *Relay) flushDeliveries(ctx context.Context) (int, error) {

@@ -105,6 +105,33 @@ func TestARefusedRecordBlocksNoOther(t *testing.T) {
 	})
 }
 
+// TestAKeyThatWasUsedTwiceLosesNothing holds that what was accepted while the store was away is kept although its key turns out
+// to be that of another detection, before the outage or in it, and that a repeat stays one.
+func TestAKeyThatWasUsedTwiceLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, tak := newMemoryStore(), &takServer{}
+		p := newPod(t, "pod-a", store, tak)
+		accept := func(id string) {
+			if _, err := p.one(t.Context(), detection.Detection{ID: id, IdempotencyKey: "k"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		accept("id-first")
+		store.set(func() { store.down = true })
+		for _, id := range []string{"id-second", "id-third", "id-second"} {
+			accept(id)
+		}
+		store.set(func() { store.down = false })
+		if queued, outbox := p.settled(); queued != 0 || outbox != 0 || len(store.records) != 3 || tak.unique() != 3 {
+			t.Errorf("%d queued, %d owed, %d of 3 stored, %d of 3 at TAK", queued, outbox, len(store.records), tak.unique())
+		}
+		if keys := []string{store.records["id-first"].Detection.IdempotencyKey, store.records["id-third"].Detection.IdempotencyKey}; keys[0] != "k" || keys[1] != "" {
+			t.Errorf("keys %q, want that of the first alone", keys)
+		}
+		stop(t, p)
+	})
+}
+
 // TestALongBacklogKeepsTheLease holds that a pod that has much to tell the store does not lose its rows to others meanwhile.
 func TestALongBacklogKeepsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
