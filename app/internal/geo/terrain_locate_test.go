@@ -55,7 +55,9 @@ func TestTerrainMisses(t *testing.T) {
 	}{
 		{"the wall is hit, looking up", 250, 0.5, ridge(), nil},
 		{"over the wall, into the void of the data", 400, -1, ridge(), ErrNoTerrain},
-		{"to the sky, out of the data", 350, 2, ridge(), ErrNoTerrain},
+		{"to the sky, out of the data", 350, 2, ridge(), ErrNoGroundIntersection},
+		{"to the sky, without data", 500, 10, newRelief(-20, 10, 1./3600, 10, rough(1, 1)), ErrNoGroundIntersection},
+		{"upwards into a void, below the highest post", 290, 0.2, holed, ErrNoTerrain},
 		{"to the sky, above all mountains", 350, 89, ridge(), ErrNoGroundIntersection},
 		{"under the ground", 99.9, -45, ridge(), ErrCameraBelowSurface},
 		{"over a void, above all posts, to the wall", 330, -3, holed, nil},

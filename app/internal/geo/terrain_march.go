@@ -79,7 +79,7 @@ func (m *march) run() (slantMetres float64, patch Patch, err error) {
 			exit = at.overMetres(exit, patch.CeilingHAEMetres+ClearanceMetres/2)
 		case Unknown:
 			if at.lowestMetres(exit) <= patch.CeilingHAEMetres {
-				return 0, Patch{}, ErrNoTerrain
+				return 0, Patch{}, at.lost(&patch)
 			}
 		}
 		slantMetres += max(exit, 0) + leastStepMetres
@@ -88,6 +88,15 @@ func (m *march) run() (slantMetres float64, patch Patch, err error) {
 		return 0, Patch{}, ErrNoGroundIntersection
 	}
 	return 0, Patch{}, ErrTooShallow
+}
+
+// lost is why there is no hit on a path that comes to unknown ground. One that climbs out of the model looks at the sky, and
+// so it does whatever height is stated for the ground; over a void there is ground of which the model knows some.
+func (p *path) lost(patch *Patch) error {
+	if p.climb >= 0 && patch.CeilingHAEMetres >= HighestGroundHAEMetres {
+		return ErrNoGroundIntersection
+	}
+	return ErrNoTerrain
 }
 
 // patch asks the terrain, but for heights at which there is no ground anywhere.
