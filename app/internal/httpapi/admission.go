@@ -62,7 +62,7 @@ func (a *admission) measure(committed int) (now time.Time) {
 	if a.inProgress > 0 {
 		busy = max(0, now.Sub(a.until))
 	}
-	a.measured.add(now, committed, busy)
+	a.measured.add(now, committed, busy, a.inProgress)
 	a.until = now
 	return now
 }
@@ -72,13 +72,14 @@ func (a *admission) isFull() bool {
 }
 
 // limit is never less than the floor: an idle service has no rate to go by, and one that commits groups needs some company
-// in each to be fast at all. When it has been busy for as long as it is measured the rate is to be trusted, and much less
-// will do: while a group takes less than the target, the limit grows by itself.
+// in each to be fast at all. When a crowd has waited for as long as it is measured the rate is to be trusted, and much less
+// will do: while a group takes less than the target, the limit grows by itself. Something in progress all the time is not
+// enough for that: it may be one quick detection after the other, and then a pause of the disk.
 func (a *admission) limit() int {
-	rate, saturated := a.measured.perSecond(a.measure(0))
+	rate, crowd := a.measured.perSecond(a.measure(0))
 	floor := a.floor
-	if saturated {
-		floor = max(1, floor/8)
+	if few := max(1, floor/8); crowd >= float64(few) {
+		floor = few
 	}
 	return max(floor, int(rate*a.targetWait.Seconds()))
 }

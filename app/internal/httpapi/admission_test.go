@@ -43,7 +43,7 @@ func TestWindow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var w window
 			for _, s := range steps {
-				w.add(s.at.time(), s.adds, s.busy.time().Sub(at(0).time()))
+				w.add(s.at.time(), s.adds, s.busy.time().Sub(at(0).time()), 1)
 				if got, _ := w.perSecond(s.at.time()); got < s.want-1 || got > s.want+1 {
 					t.Errorf("at %g s: %g a second, want %g", s.at, got, s.want)
 				}
@@ -136,6 +136,34 @@ func TestCamerasInStep(t *testing.T) {
 			a.leave(1, 1)
 		}
 		now = at(second + 1).time()
+	}
+}
+
+// TestAPauseOfTheDiskRefusesNobody: one camera after the other, so that something is in progress all the time, is no crowd, and
+// then the store pauses. A store that is always behind is one, and is held to the wait that is aimed at.
+func TestAPauseOfTheDiskRefusesNobody(t *testing.T) {
+	const gap = 10 * time.Millisecond // a hundred a second
+	for name, company := range map[string]int{"one after the other": 1, "always behind": 40} {
+		now := at(0).time()
+		a := &admission{targetWait: 500 * time.Millisecond, floor: 256, now: func() time.Time { return now }}
+		for range company {
+			a.enter(1)
+		}
+		for range 6 * time.Second / gap {
+			now = now.Add(gap)
+			a.leave(1, 1)
+			if !a.enter(1) {
+				t.Errorf("%s: refused before the pause", name)
+			}
+		}
+		room := 0
+		for room < 100 && a.enter(1) {
+			now = now.Add(gap) // for a second nothing is committed
+			room++
+		}
+		if (room == 100) != (company == 1) {
+			t.Errorf("%s: %d had room during the pause", name, room)
+		}
 	}
 }
 

@@ -19,24 +19,32 @@ type window struct {
 type slot struct {
 	committed int
 	busy      time.Duration // in which something was in progress
+	waited    time.Duration // by all that was in progress, together
 }
 
-func (w *window) add(now time.Time, committed int, busy time.Duration) {
+func (w *window) add(now time.Time, committed int, busy time.Duration, inProgress int) {
 	w.advance(now)
 	s := &w.slots[w.newest%windowSlots]
 	s.committed += committed
 	s.busy += busy
+	s.waited += busy * time.Duration(inProgress)
 }
 
-// perSecond is the rate at which commits were made while there was something to commit, and whether that was all the time.
-func (w *window) perSecond(now time.Time) (rate float64, saturated bool) {
+// perSecond is the rate at which commits were made while there was something to commit. When that was all the time, crowd is how
+// many were in progress on average, else 0.
+func (w *window) perSecond(now time.Time) (rate, crowd float64) {
 	w.advance(now)
 	var sum slot
 	for _, s := range w.slots {
 		sum.committed += s.committed
 		sum.busy += s.busy
+		sum.waited += s.waited
 	}
-	return float64(sum.committed) / max(sum.busy, minBusy).Seconds(), sum.busy >= (windowSlots-1)*slotDuration
+	rate = float64(sum.committed) / max(sum.busy, minBusy).Seconds()
+	if sum.busy >= (windowSlots-1)*slotDuration {
+		crowd = sum.waited.Seconds() / sum.busy.Seconds()
+	}
+	return rate, crowd
 }
 
 // advance empties the slots that are over. When the clock was set back it starts anew: what it summed has no time any more.
