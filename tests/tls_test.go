@@ -135,9 +135,9 @@ func useEndpoint(t *testing.T, s *stack.Stack, endpoint string) {
 	const name = "tak-server-tls"
 	putSecret(t, s, stack.Namespace, name, map[string][]byte{"endpoint": []byte(endpoint)})
 	options := helmOptions(s)
-	options.SetValues = map[string]string{"secrets.tak.existingSecret": name, "secrets.tak.tls.existingSecret": clientSecret}
+	options.SetValues = map[string]string{"secrets.tak.existingSecret": name, "secrets.takTLS.existingSecret": clientSecret}
 	t.Cleanup(func() {
-		options.SetValues = map[string]string{"secrets.tak.existingSecret": "tak-server-credentials", "secrets.tak.tls.existingSecret": ""}
+		options.SetValues = map[string]string{"secrets.tak.existingSecret": "tak-server-credentials", "secrets.takTLS.existingSecret": ""}
 		require.NoError(t, helm.UpgradeContextE(t, context.WithoutCancel(t.Context()), options, s.Repository.Path("charts", "detection-api"), stack.Release))
 		require.NoError(t, slotsReady(context.WithoutCancel(t.Context()), s))
 	})
