@@ -150,8 +150,8 @@ func (s *pictureString) takeSlowly(chunk []byte, lines bool) (n int, ended bool)
 			return i, true
 		case c == '\\':
 			s.escaped = true
-		case c < ' ':
-			s.control()
+		case c == '\n' || c == '\r':
+			s.lineEnd()
 		default:
 			s.to.write(chunk[i : i+1])
 		}
@@ -159,7 +159,8 @@ func (s *pictureString) takeSlowly(chunk []byte, lines bool) (n int, ended bool)
 	return len(chunk), false
 }
 
-func (s *pictureString) control() {
+// lineEnd refuses one that is not escaped, as JSON wants it. Other control characters are no base64.
+func (s *pictureString) lineEnd() {
 	if s.to.err == nil {
 		s.to.err = &Error{Code: CodeMalformed, Field: pictureField, Message: `a control character must be escaped in JSON; leave line ends out or write them \n`}
 	}

@@ -73,6 +73,10 @@ func ParseEndpoints(list string) ([]Endpoint, error) {
 
 // ParseEndpoint reads a URL such as tls://tak.example.org:8089; host:port is short for tcp. The error is an *Error.
 func ParseEndpoint(text string) (Endpoint, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return Endpoint{}, refuseEndpoint("", "there is a character in it that a URL has not",
+			"write a host as DNS has it (xn--...), and what follows it with %xx")
+	}
 	if !strings.Contains(text, "://") {
 		if err := CheckAddr(text); err != nil {
 			return Endpoint{}, err
