@@ -101,13 +101,13 @@ func TestNoFiles(t *testing.T) {
 func TestTAKCertificateAsPKCS12(t *testing.T) {
 	container, _, env := slotOf(t, objects(rendered(t, chart.Options{Set: map[string]any{
 		"secrets.takTLS": map[string]any{"existingSecret": "x", "ca": "", "certificate": "", "key": "", "p12": "client.p12", "password": "password"},
-		"config.takPins": []any{"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, "config.takServerName": "tak", "config.takAnyName": true,
+		"config.takPins": []any{"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, "config.takAnyName": true,
 	}})), "green")
 	volume, rest := fileOf(t, container, env["TAK_P12"])
 	require.Equal(t, "tak client.p12", volume+" "+rest)
 	require.Equal(t, "/etc/detection-api/tak/password", env["TAK_PASSWORD_FILE"])
 	require.Equal(t, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", env["TAK_PIN"])
-	require.Equal(t, "tak", env["TAK_SERVER_NAME"])
+	require.NotContains(t, env, "TAK_SERVER_NAME")
 	require.Equal(t, "true", env["TAK_ANY_NAME"])
 	for _, name := range []string{"TAK_CA", "TAK_CERT", "TAK_KEY"} {
 		require.NotContains(t, env, name)

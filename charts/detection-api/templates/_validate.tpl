@@ -36,13 +36,21 @@
 {{- end -}}
 {{- end }}
 
-{{/* Files, terrain and pictures of a slot. Input: root, slot, config (of the slot). */}}
+{{/* Files, terrain, pictures and TLS of a slot. Input: root, slot, config (of the slot). */}}
 {{- define "detection-api.validateStorage" -}}
 {{- $values := .root.Values -}}
 {{- range $name := list "cotProfileChanges" "cameraProfiles" -}}
   {{- $bytes := len (toJson (get $.config $name)) -}}
   {{- if gt $bytes 100000 -}}
-    {{- fail (printf "config.%s has %d bytes as JSON in slot %s: it travels in the environment of a process, so 100000 are the most; put a larger one into a ConfigMap of your own, with api.extraVolumes, api.extraVolumeMounts and api.extraEnv" $name $bytes $.slot) -}}
+    {{- fail (printf "config.%s has %d bytes as JSON in slot %s: it travels in the environment of a process, so 100000 are the most; a larger file of cameras can be in a ConfigMap of your own: api.extraVolumes, api.extraVolumeMounts, and CAMERA_PROFILES in api.extraEnv" $name $bytes $.slot) -}}
+  {{- end -}}
+{{- end -}}
+{{- if .config.takAnyName -}}
+  {{- if .config.takServerName -}}
+    {{- fail (printf "config.takAnyName and config.takServerName are both set in slot %s: take any name, or that one" .slot) -}}
+  {{- end -}}
+  {{- if not (or .config.takPins (and $values.secrets.takTLS.existingSecret $values.secrets.takTLS.ca)) -}}
+    {{- fail (printf "config.takAnyName is true in slot %s, but nothing says whose certificate it must be: give the authority's (secrets.takTLS) or config.takPins" .slot) -}}
   {{- end -}}
 {{- end -}}
 {{- $memory := include "detection-api.bytes" $values.api.resources.limits.memory | int64 -}}
@@ -90,7 +98,11 @@
 {{- fail "api.strategy.maxSurge and api.strategy.maxUnavailable are both 0: one of them must be at least 1, or no rollout can move" -}}
 {{- end -}}
 {{- $labels := list "app" "slot" "app.kubernetes.io/instance" "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/part-of" -}}
-{{- $variables := list "AUDIT_RETENTION_DAYS" "RETENTION_DAYS" "RETENTION_MAX_BYTES" "POD_NAME" "GOMEMLIMIT" "JWT_KEYS" "JWT_SECRET_KEY" "STORE_TOKEN" "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" -}}
+{{- /* Also those that are not rendered at the moment: beside what is, they would say it twice, or in another way. */ -}}
+{{- $variables := list "AUDIT_RETENTION_DAYS" "RETENTION_DAYS" "RETENTION_MAX_BYTES" "POD_NAME" "GOMEMLIMIT"
+    "JWT_KEYS" "JWT_SECRET_KEY" "JWT_SECRET_KEY_FILE" "STORE_TOKEN" "STORE_TOKEN_FILE" "CLIENTS_FILE"
+    "TAK_ADDR" "TAK_USERNAME" "TAK_PASSWORD" "TAK_CA" "TAK_CERT" "TAK_KEY" "TAK_P12" "TAK_PASSWORD_FILE" "TAK_PIN" "TAK_SERVER_NAME"
+    "COT_PROFILE" "COT_PROFILE_FILE" "TERRAIN_DATUM" "PICTURES_MAX_AGE" -}}
 {{- range $label := keys .Values.podLabels | sortAlpha -}}
   {{- if has $label $labels }}{{ fail (printf "podLabels.%s: selectors use this label, choose another one" $label) }}{{ end -}}
 {{- end -}}
@@ -124,7 +136,11 @@
   {{- if and $value (not $secrets.development.create) }}{{ fail (printf "secrets.development.%s is set but secrets.development.create is false: put the value into the existing Secret, or set secrets.development.create=true" $key) }}{{ end -}}
 {{- end -}}
 {{- include "detection-api.validateTAKTLS" $secrets.takTLS -}}
-{{- $names := list $secrets.jwt.existingSecret $secrets.tak.existingSecret $secrets.store.existingSecret "registry-credentials" -}}
+{{- $signing := $secrets.jwtKeys.existingSecret | default $secrets.jwt.existingSecret -}}
+{{- if and $secrets.jwtKeys.existingSecret $secrets.jwt.sealed -}}
+{{- fail "secrets.jwt.sealed makes a Secret that nothing reads, because secrets.jwtKeys.existingSecret is set: take one of them out" -}}
+{{- end -}}
+{{- $names := list $signing $secrets.tak.existingSecret $secrets.store.existingSecret "registry-credentials" -}}
 {{- if ne (len (uniq $names)) 4 -}}
 {{- fail (printf "secrets.*.existingSecret must name three different Secrets, none of them registry-credentials, found %s" (join ", " (initial $names))) -}}
 {{- end -}}
