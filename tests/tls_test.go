@@ -34,7 +34,9 @@ func TestTAKOverTLS(t *testing.T) {
 	giveCertificate(t, s, authority, "first")
 	useEndpoint(t, s, "tls://takserver-tls.tak.svc:8089")
 
-	sent := load.Burst(t.Context(), api, 20, load.Detections("tls", time.Now()))
+	const first, more = 20, 3
+	detection := load.Detections("tls", time.Now())
+	sent := load.Burst(t.Context(), api, first, detection)
 	require.NoError(t, sent.Error())
 	eventually(t, time.Minute, "every detection on the TAK server with TLS", func() error {
 		return sentBy(t.Context(), tak, "first", sent.Accepted)
@@ -44,7 +46,7 @@ func TestTAKOverTLS(t *testing.T) {
 	giveCertificate(t, s, authority, "second")
 	began := time.Now()
 	for n := 0; ; n++ {
-		again := load.Burst(t.Context(), api, 3, load.Detections(fmt.Sprint("tls ", n), time.Now()))
+		again := load.Burst(t.Context(), api, more, func(i int) []byte { return detection(first + more*n + i) }) // new objects
 		require.NoError(t, again.Error())
 		eventually(t, time.Minute, "every detection on the TAK server with TLS", func() error { return sentBy(t.Context(), tak, "", again.Accepted) })
 		if sentBy(t.Context(), tak, "second", again.Accepted) == nil {
