@@ -51,7 +51,7 @@ check: check-deps tools ## the fast part, without a cluster
 	@cd tests && CGO_ENABLED=0 go run ./cmd/chartdocs -check ../charts/detection-api
 	@cd tests && CGO_ENABLED=0 go run ./cmd/images -check ../charts/detection-api
 	@echo '== unit and render: tests'
-	@# ExampleStart starts a control plane, which `make control` does.
+	@# ExampleStart starts a control plane, which `make control` does. ./render knows that this skips none of its own.
 	@cd tests && CGO_ENABLED=0 go test -short -count=1 -skip '^ExampleStart$$' ./...
 
 .PHONY: control

@@ -52,9 +52,13 @@ func (c *probedChart) renderWith(templates map[string][]byte, o chart.Options) (
 	return c.instrumented.WithTemplates(templates).Render(chart.Helm4, o)
 }
 
+// elsewhere is what `make check` skips: it is in another package.
+const elsewhere = "^ExampleStart$"
+
 // gate prints which branches of the templates a run of all tests took, and fails it when they are too few.
 func gate(code int) int {
-	all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""
+	skipped := flag.Lookup("test.skip").Value.String()
+	all := flag.Lookup("test.run").Value.String() == "" && (skipped == "" || skipped == elsewhere)
 	loaded, err := loadedChart()
 	if err != nil || !all {
 		return code

@@ -97,6 +97,11 @@ func TestNoFiles(t *testing.T) {
 	require.Len(t, green["files"].ConfigMap.Items, 1)
 }
 
+func TestTAKServerName(t *testing.T) {
+	_, _, env := slotOf(t, objects(rendered(t, chart.Options{Set: map[string]any{"config.takServerName": "tak.example.org"}})), "blue")
+	require.Equal(t, "tak.example.org", env["TAK_SERVER_NAME"])
+}
+
 // A PKCS#12 file replaces certificate and key, and keys that are empty are not named.
 func TestTAKCertificateAsPKCS12(t *testing.T) {
 	container, _, env := slotOf(t, objects(rendered(t, chart.Options{Set: map[string]any{

@@ -107,6 +107,33 @@ func TestMissingNamespaceIsNamed(t *testing.T) {
 	refused(t, chart.Options{Cluster: cluster}, "the namespace does not exist")
 }
 
+// A Secret that an option of the values needs is missed before any pod waits for it, and so is its key.
+func TestMissingSecretsOfOptionsAreNamed(t *testing.T) {
+	o := chart.Options{Set: withFiles}
+	cluster := []runtime.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		liveSecret("tak-server-credentials", nil, "endpoint"), liveSecret("store-credentials", nil, "token"),
+	}
+	for _, missing := range []struct {
+		there *corev1.Secret
+		want  string
+	}{
+		{nil, "create secret generic signing-keys --from-literal=KID="},
+		{liveSecret("signing-keys", nil, "2026-11"), "create secret generic clients --from-file=clients.json"},
+		{liveSecret("clients", nil, "clients.json"), "create secret generic tak-client --from-file=ca.crt --from-file=tls.crt --from-file=tls.key"},
+	} {
+		if missing.there != nil {
+			cluster = append(cluster, missing.there)
+		}
+		o.Cluster = cluster
+		refused(t, o, missing.want)
+	}
+	o.Cluster = append(cluster, liveSecret("tak-client", nil, "tls.key"))
+	refused(t, o, "Secret tak-client has nothing under the key ca.crt")
+	o.Cluster = append(cluster, liveSecret("tak-client", nil, "ca.crt"))
+	rendered(t, o)
+}
+
 // The notes warn of what the cluster lacks, and only then.
 func TestNotesOfACluster(t *testing.T) {
 	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
