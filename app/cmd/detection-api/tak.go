@@ -37,6 +37,8 @@ func (f *takFlags) register(fs *flag.FlagSet, c *server.ServeConfig) {
 	fs.DurationVar(&c.TAKReturnAfter, "tak-return-after", tak.DefaultReturnAfter, "how long an endpoint that failed is passed over")
 	fs.Float64Var(&c.BacklogRate, "tak-backlog-rate", relay.DefaultBacklogRate,
 		"`events` a second, at most, of those that waited for more than a minute; 0: no limit")
+	fs.DurationVar(&c.TAKExpireAfter, "tak-expire-after", 0,
+		"detections that waited longer are not sent any more and stay in the record; 0: they are sent however old")
 	fs.DurationVar(&c.CoTStale, "cot-stale", 5*time.Minute,
 		"how long an event stays on the map after it was sent, where the CoT profile does not say")
 	fs.DurationVar(&c.CoTCameras, "cot-cameras", 0,
@@ -58,6 +60,9 @@ func (f *takFlags) resolve(c *server.ServeConfig) (err error) {
 	}
 	if !(c.BacklogRate >= 0) {
 		return wrongUsage("tak-backlog-rate: want a number of at least 0, got %v", c.BacklogRate)
+	}
+	if c.TAKExpireAfter != 0 && c.TAKExpireAfter < time.Minute {
+		return wrongUsage("tak-expire-after: want 0 or at least 1m, got %v", c.TAKExpireAfter)
 	}
 	if c.CoTCameras != 0 && c.CoTCameras < time.Second {
 		return wrongUsage("cot-cameras: want 0 or at least 1s, got %v", c.CoTCameras)

@@ -105,6 +105,7 @@ const (
 	Delivered    Outcome = "delivered"   // TAK read it
 	DeadLettered Outcome = "dead_letter" // it cannot be encoded or is refused; an operator decides
 	Superseded   Outcome = "superseded"  // a newer sighting of the same track is sent in its place
+	Expired      Outcome = "expired"     // it had waited for too long, by the policy of whoever runs the service
 )
 
 // Delivery is one confirmed outcome, reported to the store.

@@ -14,6 +14,9 @@ type Record struct {
 	// Owner is the pod that delivers it while its lease lasts; empty means that any live pod may claim it.
 	Owner string `json:"owner,omitempty"`
 
+	// Redriven says that an operator took it back from the dead letters. Store.Claim sets it.
+	Redriven bool `json:"redriven,omitempty"`
+
 	// RepeatOf is set by Store.Commit where it did not insert the record: the id of the detection that the store has already
 	// under this record's id, or else under its idempotency key. Empty: the record was inserted.
 	RepeatOf string `json:"-"`
@@ -57,6 +60,9 @@ func (r *Record) AppendJSON(b []byte) ([]byte, error) {
 		}
 		b = append(b, `,"owner":`...)
 		b = append(b, owner...)
+	}
+	if r.Redriven {
+		b = append(b, `,"redriven":true`...)
 	}
 	return append(b, '}'), nil
 }

@@ -137,16 +137,16 @@ func (r *Relay) window(ctx context.Context, blame *suspect, limit int) (*window,
 // settle records how the window ended.
 func (r *Relay) settle(ctx context.Context, w *window, outcomes []detection.Delivery) error {
 	now := r.opts.Now()
-	for i := range w.superseded {
-		id := w.superseded[i].Detection.ID
-		outcomes = append(outcomes, detection.Delivery{ID: id, Outcome: detection.Superseded, At: now})
+	for i := range w.leftOut {
+		out := &w.leftOut[i]
+		outcomes = append(outcomes, detection.Delivery{ID: out.record.Detection.ID, Outcome: out.outcome, At: now})
 	}
 	if err := r.opts.Queue.MarkDelivered(ctx, outcomes); err != nil {
 		r.lanes.restart() // some of it is sent again, with the same uid
 		return err
 	}
 	r.lanes.settle(w, outcomes, now)
-	r.metrics.superseded.Add(float64(len(w.superseded)))
+	r.metrics.leftOut(w.leftOut)
 	wake(r.unsynced)
 	return nil
 }

@@ -14,8 +14,8 @@ const (
 	lookEvery = 10 * time.Second
 	// scanPages bounds how far one window looks for something to send behind what is to wait.
 	scanPages = 16
-	// maxSuperseded bounds what one window gives up for newer sightings.
-	maxSuperseded = 1024
+	// maxLeftOut bounds what one window finds that is not to be sent any more.
+	maxLeftOut = 1024
 )
 
 // lanes put the windows together: first what came in just now, and behind it, at a bounded rate, what waited longer. The
@@ -25,6 +25,8 @@ type lanes struct {
 	live   *live
 	series *series
 	rate   rate
+	// expireAfter is the age at which a detection is not sent any more; 0: it is sent however old.
+	expireAfter time.Duration
 
 	behind bool      // the queue may hold what is owed to TAK and is neither live nor held
 	front  int64     // position up to which it does not
@@ -34,14 +36,20 @@ type lanes struct {
 
 // window is what is sent next.
 type window struct {
-	records    []detection.Record
-	live       []fresh            // those of them that came from the live lane
-	superseded []detection.Record // those that are not to be sent any more
-	last       int64              // position in the queue up to which it was looked through
-	wait       time.Duration      // when there may be more to send, if there is nothing
+	records []detection.Record
+	live    []fresh       // those of them that came from the live lane
+	leftOut []leftOut     // what is not to be sent any more
+	last    int64         // position in the queue up to which it was looked through
+	wait    time.Duration // when there may be more to send, if there is nothing
 
 	ids    map[string]bool // of all of them
 	series map[string]bool // of those that are sent
+}
+
+// leftOut is a record that is not sent, and why.
+type leftOut struct {
+	record  detection.Record
+	outcome detection.Outcome
 }
 
 func newWindow(after int64) *window {
@@ -56,12 +64,12 @@ func (w *window) send(record detection.Record, series string) {
 	}
 }
 
-func (w *window) supersede(record detection.Record) {
-	w.superseded = append(w.superseded, record)
+func (w *window) leaveOut(record detection.Record, outcome detection.Outcome) {
+	w.leftOut = append(w.leftOut, leftOut{record, outcome})
 	w.ids[record.Detection.ID] = true
 }
 
-func (w *window) empty() bool { return len(w.records) == 0 && len(w.superseded) == 0 }
+func (w *window) empty() bool { return len(w.records) == 0 && len(w.leftOut) == 0 }
 
 // next puts a window of up to size records together.
 func (l *lanes) next(ctx context.Context, now time.Time, size int) (*window, error) {
@@ -109,7 +117,7 @@ func (l *lanes) reserve(size int) int {
 // takeLive fills the window up to limit with live records. A retraction must not overtake what it retracts, nor be
 // overtaken by what comes after it in its series: while something is behind, both go the way of the queue.
 func (l *lanes) takeLive(w *window, now time.Time, limit int) {
-	for len(w.records) < limit && len(w.superseded) < maxSuperseded {
+	for len(w.records) < limit && len(w.leftOut) < maxLeftOut {
 		item, ok := l.live.next(now)
 		if l.live.takeDropped() { // what was before it may be behind now
 			l.restart()
@@ -148,7 +156,7 @@ func (l *lanes) holdsBack(w *window, d *detection.Detection) bool {
 func (l *lanes) takeBacklog(ctx context.Context, w *window, now time.Time, size int) error {
 	l.rate.fill(now)
 	nothing := true // in all that was looked at so far
-	for page := 0; l.behind && page < scanPages && len(w.records) < size && len(w.superseded) < maxSuperseded; page++ {
+	for page := 0; l.behind && page < scanPages && len(w.records) < size && len(w.leftOut) < maxLeftOut; page++ {
 		limit := size
 		records, last, err := l.queue.Undelivered(ctx, max(l.front, w.last), limit)
 		if err != nil {
@@ -201,26 +209,37 @@ func (l *lanes) takeOne(w *window, record detection.Record, now time.Time, size 
 	return what != hold, true
 }
 
-// judge puts a record where it belongs: into the window, aside until its time has come, or among the superseded.
+// judge puts a record where it belongs: into the window, aside until its time has come, or among what is left out.
 func (l *lanes) judge(w *window, record detection.Record, now time.Time) verdict {
-	d := &record.Detection
-	name := l.series.name(d)
-	what := send
-	if d.Retracts == "" {
-		what = l.series.judge(d, now)
-	}
-	if what == send && d.Retracts == "" && w.series[name] {
+	name := l.series.name(&record.Detection)
+	what := l.verdict(&record, now)
+	if what == send && record.Detection.Retracts == "" && w.series[name] {
 		what = hold // it came in while the window was put together
 	}
 	switch what {
 	case send:
 		w.send(record, name)
 	case supersede:
-		w.supersede(record)
+		w.leaveOut(record, detection.Superseded)
+	case expire:
+		w.leaveOut(record, detection.Expired)
 	case hold:
 		if older, replaced := l.series.keep(record); replaced {
-			w.supersede(older)
+			w.leaveOut(older, detection.Superseded)
 		}
+	}
+	return what
+}
+
+// verdict says what to do with a record by itself. A retraction is always sent: what it takes back may be on the map.
+func (l *lanes) verdict(record *detection.Record, now time.Time) verdict {
+	d := &record.Detection
+	if d.Retracts != "" {
+		return send
+	}
+	what := l.series.judge(d, now)
+	if what != supersede && l.expireAfter > 0 && !record.Redriven && now.Sub(d.ReceivedAt) > l.expireAfter {
+		return expire
 	}
 	return what
 }
@@ -230,18 +249,20 @@ func (l *lanes) judge(w *window, record detection.Record, now time.Time) verdict
 func (l *lanes) inOrder(ctx context.Context, now time.Time, after int64, size int) (*window, error) {
 	l.restart()
 	w := newWindow(after)
-	for len(w.records) < size && len(w.superseded) < maxSuperseded {
+	for len(w.records) < size && len(w.leftOut) < maxLeftOut {
 		records, last, err := l.queue.Undelivered(ctx, w.last, size-len(w.records))
 		if err != nil || len(records) == 0 {
 			return w, err
 		}
 		for _, record := range records {
-			d := &record.Detection
-			if d.Retracts == "" && l.series.judge(d, now) == supersede {
-				w.supersede(record)
-				continue
+			switch l.verdict(&record, now) {
+			case supersede:
+				w.leaveOut(record, detection.Superseded)
+			case expire:
+				w.leaveOut(record, detection.Expired)
+			case send, hold:
+				w.send(record, "")
 			}
-			w.send(record, "")
 		}
 		w.last = last
 	}
@@ -264,12 +285,13 @@ func (l *lanes) settle(w *window, outcomes []detection.Delivery, now time.Time) 
 			l.series.forget(outcome.ID)
 		}
 	}
-	for _, records := range [][]detection.Record{w.records, w.superseded} {
-		for i := range records {
-			d := &records[i].Detection
-			if outcome, ok := ended[d.ID]; ok {
-				l.series.settle(d, outcome, now)
-			}
+	for i := range w.records {
+		d := &w.records[i].Detection
+		if outcome, ok := ended[d.ID]; ok {
+			l.series.settle(d, outcome, now)
 		}
+	}
+	for i := range w.leftOut {
+		l.series.settle(&w.leftOut[i].record.Detection, w.leftOut[i].outcome, now)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 type metrics struct {
-	pushed, failed, synced, superseded prometheus.Counter
+	pushed, failed, synced, superseded, expired prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, queue detection.Queue, oldest func() time.Duration) metrics {
@@ -40,5 +40,19 @@ func newMetrics(reg prometheus.Registerer, queue detection.Queue, oldest func() 
 			Name: "tak_push_superseded_total",
 			Help: "Detections that were not sent because a newer one of the same track was sent instead.",
 		}),
+		expired: f.NewCounter(prometheus.CounterOpts{
+			Name: "tak_push_expired_total",
+			Help: "Detections that were not sent because they had waited longer than --tak-expire-after.",
+		}),
+	}
+}
+
+func (m metrics) leftOut(records []leftOut) {
+	for i := range records {
+		if records[i].outcome == detection.Expired {
+			m.expired.Inc()
+		} else {
+			m.superseded.Inc()
+		}
 	}
 }

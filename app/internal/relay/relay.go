@@ -54,6 +54,9 @@ type Options struct {
 
 	// BacklogRate is how many events a second go to TAK, at most, of those that waited for more than a minute. 0: no limit.
 	BacklogRate float64
+	// ExpireAfter is how long after its acceptance a detection is still sent. One that is older gets the outcome Expired and
+	// stays in the record; retractions and what an operator redrives are sent however old. 0: everything is.
+	ExpireAfter time.Duration
 	// Series names what a detection is one of several sightings of, as a rule the track whose CoT uid its event has. Of
 	// those that wait only the newest is sent. nil, or an empty name: each detection is sent.
 	Series func(detection.Detection) string
@@ -100,7 +103,7 @@ func New(opts Options) *Relay {
 	}
 	r.lanes = &lanes{
 		queue: opts.Queue, live: newLive(), series: newSeries(opts.Series, opts.SeriesEvery),
-		rate: rate{perSecond: opts.BacklogRate}, behind: true,
+		rate: rate{perSecond: opts.BacklogRate}, expireAfter: opts.ExpireAfter, behind: true,
 	}
 	r.cameras = cameras{encode: opts.Camera, every: opts.CameraEvery, shown: map[string]shown{}}
 	r.metrics = newMetrics(opts.Registerer, opts.Queue, r.oldest)

@@ -98,6 +98,7 @@ const (
 	send      verdict = iota
 	hold              // its series was sent just now
 	supersede         // a newer one of its series is sent instead, or was sent
+	expire            // it has waited for too long
 )
 
 // judge says what to do with a record that is not a retraction.

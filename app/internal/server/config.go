@@ -71,6 +71,7 @@ type ServeConfig struct {
 	TAKMethod      string        // of HTTP endpoints, PUT or POST; empty: PUT
 	TAKReturnAfter time.Duration // how long an endpoint that failed is passed over; 0: the default
 	BacklogRate    float64       // events a second of those that waited; 0: no limit
+	TAKExpireAfter time.Duration // a detection that waits longer is not sent any more; 0: it is sent however old
 	CoTStale       time.Duration // where CoTProfile says nothing
 	CoTProfile     *cot.Profile  // how object classes look on the map; nil: tactical
 	CoTCameras     time.Duration // a camera is shown on the map at most once in this time; 0: cameras are not shown

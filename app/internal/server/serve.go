@@ -88,7 +88,7 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	encoder := cot.Encoder{Stale: cfg.CoTStale, Profile: cfg.CoTProfile}
 	relaying := relay.Options{
 		Queue: queue, Store: store, Dial: dial(dialer), Encode: encoder.Encode, Owner: cfg.PodName,
-		Lease: cfg.Lease, StoreTimeout: cfg.StoreTimeout, BacklogRate: cfg.BacklogRate,
+		Lease: cfg.Lease, StoreTimeout: cfg.StoreTimeout, BacklogRate: cfg.BacklogRate, ExpireAfter: cfg.TAKExpireAfter,
 		Logger: cfg.Logger, Registerer: registry, Now: cfg.Now,
 	}
 	if cfg.Tracks != nil {

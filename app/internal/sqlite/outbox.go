@@ -12,8 +12,9 @@ import (
 
 // Acknowledge implements detection.Store.
 func (s *Store) Acknowledge(ctx context.Context, deliveries []detection.Delivery) error {
+	outcomes := []detection.Outcome{detection.Delivered, detection.DeadLettered, detection.Superseded, detection.Expired}
 	for _, d := range deliveries {
-		if !slices.Contains([]detection.Outcome{detection.Delivered, detection.DeadLettered, detection.Superseded}, d.Outcome) {
+		if !slices.Contains(outcomes, d.Outcome) {
 			return detection.Invalid("outcome", "%q is not an outcome", d.Outcome)
 		}
 	}
@@ -98,8 +99,10 @@ func (s *Store) load(ctx context.Context, seqs []int64, owner string) (page clai
 	if err != nil {
 		return page, err
 	}
-	rows, err := s.file.readers.QueryContext(ctx, `SELECT id, body, retracted_at IS NOT NULL FROM detections LEFT JOIN catalogue USING (seq)
-		WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
+	rows, err := s.file.readers.QueryContext(ctx, `SELECT id, body, retracted_at IS NOT NULL, EXISTS (
+			SELECT 1 FROM audit INDEXED BY audit_detection
+			WHERE detection_id = id AND detection_id <> '' AND event <> 'accepted' AND event = 'redriven')
+		FROM detections LEFT JOIN catalogue USING (seq) WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`, string(list))
 	if err != nil {
 		return page, err
 	}
@@ -107,17 +110,17 @@ func (s *Store) load(ctx context.Context, seqs []int64, owner string) (page clai
 	page.records = make([]detection.Record, 0, len(seqs))
 	for rows.Next() {
 		var (
-			body      sql.RawBytes
-			retracted bool
+			body                sql.RawBytes
+			retracted, redriven bool
 		)
-		if err := rows.Scan(&page.last, &body, &retracted); err != nil {
+		if err := rows.Scan(&page.last, &body, &retracted, &redriven); err != nil {
 			return page, err
 		}
 		if retracted {
 			page.retracted = append(page.retracted, page.last)
 			continue
 		}
-		record := detection.Record{Deliver: true, Owner: owner}
+		record := detection.Record{Deliver: true, Owner: owner, Redriven: redriven}
 		if err := json.Unmarshal(body, &record.Detection); err != nil {
 			s.file.writer.log.Error("a detection cannot be read; it goes to the dead letters", "detection_id", page.last, "error", err)
 			page.unreadable = append(page.unreadable, detection.Delivery{

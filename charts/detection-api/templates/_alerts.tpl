@@ -138,6 +138,14 @@
   for: {{ .takStalled.for }}
   summary: <value> detections wait and none has reached TAK for {{ $window }}.
   description: Pushes fail and none succeeds; too few to be TAKPushFailure. Look at the TAK server, its address and credentials, and the NetworkPolicy allow-tak-egress.
+- name: TAKCertificateExpires
+  severity: warning
+  expr: (min(tak_certificate_expiry_timestamp_seconds{ {{- $ours }}}) - time()) / 86400
+  op: "<"
+  threshold: {{ int64 .takCertificateExpires.days }}
+  for: {{ .takCertificateExpires.for }}
+  summary: The client certificate for TAK expires in <value> days.
+  description: Without a valid one nothing reaches TAK; events wait. Put the new one into the Secret of secrets.takTLS.existingSecret; no restart is needed.
 - name: MetricsMissing
   severity: warning
   expr: |-

@@ -74,6 +74,7 @@ TRACK_MAX_DISTANCE_M: {{ $config.trackMaxDistanceM | toString | quote }}
 {{- define "detection-api.takData" }}
 TAK_ANY_NAME: {{ .config.takAnyName | quote }}
 TAK_BACKLOG_RATE: {{ .config.takBacklogPerSecond | toString | quote }}
+TAK_EXPIRE_AFTER: {{ .config.takExpireAfter | quote }}
 TAK_HTTP_METHOD: {{ .config.takHTTPMethod }}
 {{- with .config.takPins }}
 TAK_PIN: {{ join "," . | quote }}

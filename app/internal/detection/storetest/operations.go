@@ -75,6 +75,11 @@ func testRedrive(t *testing.T, s *StoreUnderTest, clock *Clock) {
 		equal(t, "redriven", n, want)
 		equal(t, "stats", stats(t, s), detection.StoreStats{Detections: 4, Outbox: 3, DeadLetters: 1})
 	}
+	marked, err := s.Claim(t.Context(), "pod-b", "", 10)
+	must(t, "claim", err)
+	for i := range marked {
+		equal(t, "redriven "+marked[i].Detection.ID, marked[i].Redriven, true)
+	}
 	equalIDs(t, "claimed by another pod", claim(t, s, "pod-b", "", 10), []string{ID(0), ID(2)})
 	equalIDs(t, "still the first pod's", claim(t, s, "pod-a", "", 10), IDs(3, 4))
 	must(t, "deliver", s.Acknowledge(t.Context(), Deliveries(0, 1, detection.Delivered, clock.Now())))

@@ -289,6 +289,9 @@ func testInvalid(t *testing.T, s *StoreUnderTest, clock *Clock) {
 	must(t, "commit", s.Commit(t.Context(), Records(0, 1, "pod-a")))
 	must(t, "supersede", s.Acknowledge(t.Context(), Deliveries(0, 1, detection.Superseded, clock.Now())))
 	equal(t, "stats of what is superseded", stats(t, s), detection.StoreStats{Detections: 1})
+	must(t, "commit", s.Commit(t.Context(), Records(1, 2, "pod-a")))
+	must(t, "expire", s.Acknowledge(t.Context(), Deliveries(1, 2, detection.Expired, clock.Now())))
+	equal(t, "stats of what has expired", stats(t, s), detection.StoreStats{Detections: 2})
 }
 
 func testContext(t *testing.T, s *StoreUnderTest, _ *Clock) {
