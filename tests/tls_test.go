@@ -121,12 +121,14 @@ func sentBy(ctx context.Context, tak *stack.TAK, client string, ids []string) er
 	return missing(ids, func(id string) bool { return arrived[id] })
 }
 
-// restarts counts the restarts of each serving pod.
+// restarts counts the restarts of each serving pod, without those that drain after an upgrade.
 func restarts(t *testing.T, s *stack.Stack) map[string]int32 {
 	t.Helper()
 	counts := map[string]int32{}
 	for _, pod := range pods(t, s, "app=detection-api") {
-		counts[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
+		if pod.DeletionTimestamp == nil {
+			counts[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
+		}
 	}
 	return counts
 }
