@@ -13,6 +13,7 @@ func TestAPodWithoutTAKYields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, cut, tak := newMemoryStore(), &takServer{down: true}, &takServer{}
 		a, b := newPod(t, "pod-a", store, cut), newPod(t, "pod-b", store, tak)
+		synctest.Wait() // each has its lease
 		a.accept(t, 0, 300, detection.InStore)
 		time.Sleep(4 * time.Minute)
 		if got := tak.unique(); got != 0 {
@@ -46,6 +47,7 @@ func TestPodsWithoutTAKKeepTheirRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, tak := newMemoryStore(), &takServer{down: true}
 		a, b := newPod(t, "pod-a", store, tak), newPod(t, "pod-b", store, tak)
+		synctest.Wait()
 		a.accept(t, 0, 500, detection.InStore)
 		b.accept(t, 500, 500, detection.InStore)
 		time.Sleep(12 * time.Hour)

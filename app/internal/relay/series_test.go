@@ -97,10 +97,11 @@ func TestATrackIsSentNoMoreThanOnceInAWhile(t *testing.T) {
 			p.sees(t, detection.Detection{ID: fmt.Sprintf("other-%06d", i)})
 			time.Sleep(time.Second)
 			if want := (i+1)/10 + 1; sent() > want || sent() < want-1 {
-				t.Fatalf("%d events in %d s, want one in 10 s", sent(), i+1)
+				t.Errorf("%d events in %d s, want one in 10 s", sent(), i+1)
 			}
-			if got := tak.count("other"); got != i+1 {
-				t.Fatalf("%d of %d others: they waited", got, i+1)
+			// More than that is no fault: what the pod claims between the store's commit and its own queue is sent twice.
+			if got := tak.count("other"); got < i+1 {
+				t.Errorf("%d of %d others: they waited", got, i+1)
 			}
 		}
 		time.Sleep(11 * time.Second)
