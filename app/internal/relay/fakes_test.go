@@ -183,6 +183,13 @@ func (s *takServer) set(f func()) {
 	f()
 }
 
+// events are those that arrived so far.
+func (s *takServer) events() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}
+
 // count says how many of the events that arrived begin so.
 func (s *takServer) count(prefix string) (n int) {
 	s.mu.Lock()
