@@ -183,8 +183,10 @@ func (a *API) Close() error {
 
 // Post reports one detection and returns nil when it is accepted into the store.
 func (a *API) Post(ctx context.Context) error {
-	// At another place in the pixel each time: the same one is a repetition.
-	body := strings.Replace(Body, `"pixel_x":2000,`, fmt.Sprintf(`"pixel_x":%v,`, 2000+rand.Float64()/1000), 1)
+	// At another place in the pixel each time: the same one is a repetition. One coordinate has only 2^32 places in a thousandth
+	// of a pixel: in 70,000 reports two would be the same.
+	place := fmt.Sprintf(`"pixel_x":%v,"pixel_y":%v,`, 2000+rand.Float64()/1000, 1500+rand.Float64()/1000)
+	body := strings.Replace(Body, `"pixel_x":2000,"pixel_y":1500,`, place, 1)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, strings.NewReader(body))
 	if err != nil {
 		return err
