@@ -26,10 +26,10 @@ func wrongUsage(format string, args ...any) error { return &usageError{fmt.Error
 func parse(fs *flag.FlagSet, about string, out io.Writer, args []string) error {
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
-	flags := 0
 	err := ff.Parse(fs, args, ff.WithEnvVars())
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(out, about)
+		flags := 0
 		fs.VisitAll(func(*flag.Flag) { flags++ })
 		if flags > 0 {
 			fmt.Fprint(out, "\nFlags:\n")
