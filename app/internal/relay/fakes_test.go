@@ -26,6 +26,7 @@ type memoryStore struct {
 	outcomes map[detection.Outcome]int
 	refuse   string        // id of a record that is refused, and whatever comes with it
 	slow     time.Duration // how long a Commit takes
+	lag      time.Duration // how long after it the answer comes
 	renewed  []time.Time
 }
 
@@ -87,6 +88,7 @@ func (s *memoryStore) Commit(ctx context.Context, records []detection.Record) er
 			}
 		}
 	})
+	time.Sleep(s.lag)
 	if full {
 		return detection.ErrFull
 	}

@@ -86,7 +86,8 @@ type Relay struct {
 
 	lanes *lanes // of what is to be delivered; its live and series are safe for concurrent use
 
-	cameras cameras
+	cameras   cameras
+	accepting accepting
 
 	refused map[string]bool // ids of queued records that the store refuses; only the goroutine that syncs uses it
 
@@ -105,6 +106,7 @@ func New(opts Options) *Relay {
 		queue: opts.Queue, live: newLive(), series: newSeries(opts.Series, opts.SeriesEvery),
 		rate: rate{perSecond: opts.BacklogRate}, expireAfter: opts.ExpireAfter, behind: true,
 	}
+	r.accepting.ids = map[string]int{}
 	r.cameras = cameras{encode: opts.Camera, every: opts.CameraEvery, shown: map[string]shown{}}
 	r.metrics = newMetrics(opts.Registerer, opts.Queue, r.oldest)
 	r.takDown.Store(opts.Dial != nil)
@@ -125,6 +127,8 @@ func (r *Relay) Accept(ctx context.Context, detections []detection.Detection) ([
 			return nil, err
 		}
 	}
+	r.accepting.begin(records)
+	defer r.accepting.end(records)
 	stored, err := r.commit(ctx, records)
 	if err != nil {
 		return nil, err

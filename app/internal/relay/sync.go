@@ -84,15 +84,17 @@ func (r *Relay) claim(ctx context.Context, after string) ([]detection.Record, er
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
-	items := make([]detection.Queued, len(records))
-	for i, record := range records {
-		items[i] = detection.Queued{Record: record, Stored: true}
+	items := make([]detection.Queued, 0, len(records))
+	for _, record := range records {
+		if !r.accepting.has(record.Detection.ID) { // if it is not queued after all, the next renewal finds it
+			items = append(items, detection.Queued{Record: record, Stored: true})
+		}
 	}
 	if err := r.opts.Queue.Put(ctx, items); err != nil {
 		return nil, fmt.Errorf("queue claimed records: %w", err)
 	}
-	for i := range records {
-		r.lanes.series.note(&records[i].Detection)
+	for i := range items {
+		r.lanes.series.note(&items[i].Record.Detection)
 	}
 	r.lanes.live.announce()
 	wake(r.undeliver)
