@@ -19,8 +19,7 @@ func TestAdmissionPolicy(t *testing.T) {
 		r.install(t, "--set", "promotion.admissionPolicy.enabled=true")
 		r.awaitReady(t, "green", 3)
 		t.Cleanup(func() { r.removePolicies(t) })
-		dryRun := metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}
-		require.NoError(t, r.pointTo(t, "green", dryRun), "a safe promotion by kubectl")
+		r.awaitAnswer(t, "green", "") // a safe promotion by kubectl
 		r.mustUpgrade(t, "--set", "activeSlot=green")
 		require.Equal(t, "green", r.activeSlot(t), "a safe promotion by Helm")
 

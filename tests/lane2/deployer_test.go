@@ -50,6 +50,7 @@ func TestDeployerNeedsItsRights(t *testing.T) {
 	}
 	_, err = l.kube.RbacV1().Roles(r.namespace).Update(t.Context(), role, metav1.UpdateOptions{})
 	require.NoError(t, err)
+	r.awaitRights(t, r.namespace)
 	_, err = r.helm(t, append([]string{"install", releaseName, r.chart(), "--values", r.chart("values-prod.yaml")}, withoutRights...)...)
 	require.ErrorContains(t, err, "poddisruptionbudgets")
 	require.ErrorContains(t, err, "forbidden")
@@ -64,6 +65,7 @@ func (r *release) becomeDeployer(t *testing.T) {
 			require.NoError(t, r.newApplier(t, r.namespace).apply(t, object, metav1.PatchOptions{}))
 		}
 	}
+	r.awaitRights(t, r.namespace)
 	request, err := r.kube.CoreV1().ServiceAccounts(r.namespace).CreateToken(t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	config := clientcmdapi.NewConfig()

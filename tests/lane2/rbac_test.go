@@ -121,6 +121,7 @@ func TestRBAC(t *testing.T) {
 	rights := ofKind(objects, "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 	a.applyAll(t, rights)
 	t.Cleanup(func() { l.removeClusterScoped(t, a, rights) })
+	l.awaitRights(t, namespace)
 	for name, role := range roleCases() {
 		t.Run(name, func(t *testing.T) {
 			for _, request := range role.can {
