@@ -34,8 +34,10 @@ type Line struct {
 
 // palette can be told apart by those who see no red or no green (Okabe and Ito).
 var palette = []color.Color{
-	color.RGBA{R: 0, G: 114, B: 178, A: 255}, color.RGBA{R: 213, G: 94, B: 0, A: 255},
-	color.RGBA{R: 0, G: 158, B: 115, A: 255}, color.RGBA{R: 204, G: 121, B: 167, A: 255},
+	color.RGBA{R: 0, G: 114, B: 178, A: 255},
+	color.RGBA{R: 213, G: 94, B: 0, A: 255},
+	color.RGBA{R: 0, G: 158, B: 115, A: 255},
+	color.RGBA{R: 204, G: 121, B: 167, A: 255},
 }
 
 func (c Chart) write(path string) error {

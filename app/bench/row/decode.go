@@ -21,8 +21,11 @@ import (
 const pictureBytes = 150_000 // 200 KB in base64
 
 func decodeRows() []Row {
-	return []Row{{"T18", "a report with a picture of 200 KB in base64, read, checked and hashed, against encoding/json into a struct, the base64 decoded and hashed",
-		report.Target{AtLeast: 1.5}, decodePicture}}
+	return []Row{{
+		"T18", "a report with a picture of 200 KB in base64, read, checked and hashed, against encoding/json into a struct, the base64 decoded and hashed",
+		report.Target{AtLeast: 1.5},
+		decodePicture,
+	}}
 }
 
 func decodePicture(ctx context.Context, env *Env, r *report.Result) ([]report.Chart, error) {

@@ -13,8 +13,11 @@ import (
 
 func postRows() []Row {
 	return []Row{
-		{"T4", "`POST` over HTTP, 64 clients on the same cores, against the same handler with a store that keeps nothing",
-			report.Target{AtLeast: 0.8}, postAgainstDiscard},
+		{
+			"T4", "`POST` over HTTP, 64 clients on the same cores, against the same handler with a store that keeps nothing",
+			report.Target{AtLeast: 0.8},
+			postAgainstDiscard,
+		},
 		{"T4 with TAK", "`POST` until each event is on TAK and the store knows it, against the same without TAK", report.Target{}, postWithTAK},
 	}
 }

@@ -15,8 +15,10 @@ import (
 )
 
 func startRows() []Row {
-	return []Row{{"T20", "backup and restore with all checks, against cp and sync of the same file twice", report.Target{AtMost: 5}, drill},
-		{"T21", "start to ready after `kill -9`, against the start of an empty store", report.Target{AtMost: 3}, starts}}
+	return []Row{
+		{"T20", "backup and restore with all checks, against cp and sync of the same file twice", report.Target{AtMost: 5}, drill},
+		{"T21", "start to ready after `kill -9`, against the start of an empty store", report.Target{AtMost: 3}, starts},
+	}
 }
 
 // drill backs up a store under load and restores the copy.

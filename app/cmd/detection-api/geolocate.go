@@ -143,8 +143,10 @@ func (g *geolocator) line(text []byte, tooLong bool) error {
 
 func (g *geolocator) locate(text []byte, tooLong bool) (located, error) {
 	if tooLong {
-		return located{}, &detection.Error{Code: detection.CodeTooLarge,
-			Message: fmt.Sprintf("the line is longer than %d bytes", maxLineBytes)}
+		return located{}, &detection.Error{
+			Code:    detection.CodeTooLarge,
+			Message: fmt.Sprintf("the line is longer than %d bytes", maxLineBytes),
+		}
 	}
 	in, err := detection.ParseView(text)
 	if err != nil {

@@ -35,6 +35,8 @@ func (f *retentionFlags) retention() (sqlite.Retention, error) {
 		return sqlite.Retention{}, wrongUsage("audit-retention-days: want 0, or %d to %d, got %d", minAuditDays, maxRetentionDays,
 			f.auditDays)
 	}
-	return sqlite.Retention{MaxAge: time.Duration(f.days) * day, MaxBytes: f.bytes,
-		AuditMaxAge: time.Duration(f.auditDays) * day}, nil
+	return sqlite.Retention{
+		MaxAge: time.Duration(f.days) * day, MaxBytes: f.bytes,
+		AuditMaxAge: time.Duration(f.auditDays) * day,
+	}, nil
 }

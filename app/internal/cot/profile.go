@@ -69,8 +69,10 @@ var tactical = Tactical()
 func Tactical() *Profile {
 	p := newProfile(
 		class{name: "vehicle", names: []string{"car", "truck", "bus", "motorcycle", "van"}, kind: "a-u-G-E-V", argb: argbYellow},
-		class{name: "armed_vehicle", names: []string{"armored_vehicle", "armoured_vehicle", "tank"}, kind: "a-u-G-E-V-A",
-			argb: argbRed},
+		class{
+			name: "armed_vehicle", names: []string{"armored_vehicle", "armoured_vehicle", "tank"}, kind: "a-u-G-E-V-A",
+			argb: argbRed,
+		},
 		class{name: "person", names: []string{"pedestrian"}, kind: "a-u-G-U-C-I", argb: argbOrange},
 		class{name: "aircraft", names: []string{"airplane", "helicopter"}, kind: "a-u-A", argb: argbBlue},
 		class{name: "drone", names: []string{"uav"}, kind: "a-u-A-M-F-Q", argb: argbBlue},
@@ -87,8 +89,10 @@ func SearchAndRescue() *Profile {
 		class{name: "person", names: []string{"pedestrian"}, kind: spotType, argb: argbOrange, stale: 30 * time.Minute},
 		class{name: "fire", kind: spotType, argb: argbRed, stale: 30 * time.Minute},
 		class{name: "vehicle", names: []string{"car", "truck", "bus", "motorcycle", "van"}, kind: "a-u-G-E-V-C", argb: argbYellow},
-		class{name: "armed_vehicle", names: []string{"armored_vehicle", "armoured_vehicle", "tank"}, kind: "a-u-G-E-V-A",
-			argb: argbYellow},
+		class{
+			name: "armed_vehicle", names: []string{"armored_vehicle", "armoured_vehicle", "tank"}, kind: "a-u-G-E-V-A",
+			argb: argbYellow,
+		},
 		class{name: "aircraft", names: []string{"airplane", "helicopter"}, kind: "a-u-A-C", argb: argbBlue},
 		class{name: "drone", names: []string{"uav"}, kind: "a-u-A-M-F-Q", argb: argbBlue},
 		class{name: "vessel", names: []string{"boat", "ship"}, kind: "a-u-S", argb: argbBlue},

@@ -99,8 +99,10 @@ func (s *Server) wireServe(ctx context.Context, cfg ServeConfig) error {
 	}
 	journal := relay.New(relaying)
 	s.closers.push("the relay", journal.Stop)
-	pipeline := &detection.Pipeline{Encode: encoder.Encode, Journal: journal, Now: cfg.Now,
-		Get: finder{store: store, queue: queue}.Get}
+	pipeline := &detection.Pipeline{
+		Encode: encoder.Encode, Journal: journal, Now: cfg.Now,
+		Get: finder{store: store, queue: queue}.Get,
+	}
 	if pipeline.Locator, err = locator(cfg, registry); err != nil {
 		return err
 	}
@@ -171,8 +173,10 @@ func (s *Server) openStore(ctx context.Context, cfg ServeConfig) (record, error)
 		s.closers.push("the store", ignoreContext(store.Close))
 		return store, nil
 	}
-	client, err := storeapi.NewClient(storeapi.ClientOptions{BaseURL: cfg.StoreURL, Token: cfg.StoreToken,
-		Timeout: cfg.StoreTimeout})
+	client, err := storeapi.NewClient(storeapi.ClientOptions{
+		BaseURL: cfg.StoreURL, Token: cfg.StoreToken,
+		Timeout: cfg.StoreTimeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the store: %w", err)
 	}
@@ -187,8 +191,10 @@ func (s *Server) readiness(slot string, queue *sqlite.Queue, journal *relay.Rela
 	defer cancel()
 	state := journal.State()
 	parts := map[string]httpapi.Part{
-		"queue": {State: "ok",
-			Detail: fmt.Sprintf("%d owed to TAK, %d not in the store yet", state.Queue.Undelivered, state.Queue.Unstored)},
+		"queue": {
+			State:  "ok",
+			Detail: fmt.Sprintf("%d owed to TAK, %d not in the store yet", state.Queue.Undelivered, state.Queue.Unstored),
+		},
 		"store": {State: state.Store},
 		"tak":   {State: state.TAK},
 	}

@@ -114,8 +114,10 @@ func (c *Conn) greet(ctx context.Context) error {
 // unless ctx ended while another window was under way. When ctx ends during this one, the connection is given up.
 func (c *Conn) Send(ctx context.Context, events [][]byte) error {
 	if len(events) > HoldWindow {
-		return &Error{Op: opSend, Addr: c.opts.Addr,
-			Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow)}
+		return &Error{
+			Op: opSend, Addr: c.opts.Addr,
+			Err: fmt.Errorf("a window of %d events; %d are the limit", len(events), HoldWindow),
+		}
 	}
 	if len(events) == 0 {
 		return nil

@@ -43,8 +43,10 @@ func (d *Dialer) Status() LinkStatus {
 	now := d.opts.Conn.Now()
 	d.mu.Lock()
 	session := d.current
-	s := LinkStatus{State: Waiting, Attempts: d.attempts, Failures: d.failures, LastError: text(d.lastErr),
-		LastErrorAt: when(d.failedAt)}
+	s := LinkStatus{
+		State: Waiting, Attempts: d.attempts, Failures: d.failures, LastError: text(d.lastErr),
+		LastErrorAt: when(d.failedAt),
+	}
 	if d.dialling > 0 {
 		s.State = Connecting
 	}
