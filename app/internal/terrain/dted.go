@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -24,16 +23,12 @@ const (
 
 // openDTED reads the header.
 func openDTED(path string, _ *Options) ([]*tile, error) {
-	file, err := os.Open(path)
+	file, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	t, err := parseDTED(file, info.Size())
+	t, err := parseDTED(file, file.size)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +110,12 @@ func dtedAngle(field []byte, plus, minus byte) (deg float64, err error) {
 }
 
 func loadDTED(path string, t *tile) (*grid, error) {
-	file, err := os.Open(path)
+	file, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	now, err := parseDTED(file, info.Size())
+	now, err := parseDTED(file, file.size)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +123,7 @@ func loadDTED(path string, t *tile) (*grid, error) {
 	if now.placement != t.placement {
 		return nil, fmt.Errorf("%w: it is not the tile that it was at the start", errBroken)
 	}
-	return readDTED(io.NewSectionReader(file, dtedHeader, info.Size()-dtedHeader), t)
+	return readDTED(io.NewSectionReader(file, dtedHeader, file.size-dtedHeader), t)
 }
 
 // readDTED reads the records.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -29,16 +28,12 @@ type raster struct {
 
 // openGeoTIFF reads the header.
 func openGeoTIFF(path string, opts *Options) ([]*tile, error) {
-	file, err := os.Open(path)
+	file, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	r, err := parseRaster(file, info.Size(), opts.Datum)
+	r, err := parseRaster(file, file.size, opts.Datum)
 	if err != nil {
 		return nil, err
 	}
@@ -186,16 +181,12 @@ func (r *raster) pages(posts int) ([]*page, error) {
 
 // loadPage reads the posts of a page.
 func loadPage(path string, p *page, first *raster) (*grid, error) {
-	file, err := os.Open(path)
+	file, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	r, err := parseRaster(file, info.Size(), first.datum)
+	r, err := parseRaster(file, file.size, first.datum)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -35,15 +34,11 @@ func openPacked(path string) (*packed, error) {
 	case strings.HasSuffix(lower, ".gz"):
 		return openGzip(path)
 	}
-	file, err := os.Open(path)
+	file, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return &packed{Reader: file, name: path, size: info.Size(), close: []io.Closer{file}}, nil
+	return &packed{Reader: file, name: path, size: file.size, close: []io.Closer{file}}, nil
 }
 
 // openZip opens the one .hgt in an archive.
@@ -76,15 +71,12 @@ func openZip(path string) (*packed, error) {
 
 // openGzip takes the size from the last four bytes (RFC 1952, section 2.3.1).
 func openGzip(path string) (*packed, error) {
-	file, err := os.Open(path)
+	file, err := openSized(path)
 	if err != nil {
 		return nil, err
 	}
 	var tail [4]byte
-	info, err := file.Stat()
-	if err == nil {
-		_, err = file.ReadAt(tail[:], info.Size()-int64(len(tail)))
-	}
+	_, err = file.ReadAt(tail[:], file.size-int64(len(tail)))
 	var content *gzip.Reader
 	if err == nil {
 		content, err = gzip.NewReader(file)
