@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Closed keeps so many callers busy for the length, each with one call after the other, and returns the calls a second.
+// Closed keeps so many callers busy for the length, each with one call after the other and at least one, and returns the calls a
+// second.
 // The calls that are under way at the end are waited for and count.
 func Closed(ctx context.Context, callers int, length time.Duration, call func(context.Context) error) (float64, error) {
 	start := time.Now()
@@ -16,7 +17,7 @@ func Closed(ctx context.Context, callers int, length time.Duration, call func(co
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
-			for time.Since(start) < length && failure.Load() == nil && ctx.Err() == nil {
+			for first := true; first || time.Since(start) < length && failure.Load() == nil && ctx.Err() == nil; first = false {
 				if err := call(ctx); err != nil {
 					failure.CompareAndSwap(nil, &err)
 					return

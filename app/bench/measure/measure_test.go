@@ -63,8 +63,12 @@ func TestOpenCountsAStall(t *testing.T) {
 }
 
 func TestClosedCountsCalls(t *testing.T) {
-	rate, err := Closed(t.Context(), 4, 20*time.Millisecond, func(context.Context) error { return nil })
-	if err != nil || rate < 1000 {
-		t.Errorf("Closed = %v, %v", rate, err)
+	const length = 20 * time.Millisecond
+	var calls atomic.Int64
+	began := time.Now()
+	rate, err := Closed(t.Context(), 4, length, func(context.Context) error { calls.Add(1); return nil })
+	count, took := float64(calls.Load()), time.Since(began)
+	if err != nil || calls.Load() < 4 || rate < count/took.Seconds() || rate > count/length.Seconds() {
+		t.Errorf("Closed = %v, %v of %v calls in %v", rate, err, count, took)
 	}
 }

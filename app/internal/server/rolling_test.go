@@ -196,7 +196,7 @@ func (n *node) told() string {
 	return string(body)
 }
 
-// missing counts the detections that no node has.
+// missing counts the detections that no node has. A node that is too busy to look is asked again.
 func missing(t *testing.T, cfg server.ServeConfig, nodes []*node, ids []string) (n int) {
 	t.Helper()
 	var clients []*client
@@ -207,7 +207,11 @@ func missing(t *testing.T, cfg server.ServeConfig, nodes []*node, ids []string) 
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(clients, func(c *client) bool {
-			status, _ := c.get("/api/v1/detections/" + id)
+			var status int
+			eventually(t, "an answer about detection "+id, func() bool {
+				status, _ = c.get("/api/v1/detections/" + id)
+				return status == http.StatusOK || status == http.StatusNotFound
+			})
 			return status == http.StatusOK
 		}) {
 			n++

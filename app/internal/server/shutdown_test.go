@@ -37,7 +37,7 @@ func (b *lockedBuffer) String() string {
 func TestASlowClientLeavesTimeForTheHandOver(t *testing.T) {
 	var log lockedBuffer
 	cfg := serveConfig(t, t.TempDir())
-	cfg.ShutdownTimeout = time.Second
+	cfg.ShutdownTimeout = 6 * time.Second // less than the time that a request may take to arrive
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	s, err := server.NewServe(t.Context(), cfg)
 	if err != nil {

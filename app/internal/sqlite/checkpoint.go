@@ -53,7 +53,7 @@ func (c *checkpointer) run() {
 		case <-c.kick:
 		case <-tick.C:
 		}
-		if c.writer.walBytes.Swap(0) > 0 {
+		if c.writer.walBytes.Swap(0) > 0 && c.writer.alive() == nil { // see closeWriters
 			c.passive()
 		}
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -49,8 +50,9 @@ func TestAnIOErrorSetsNoQueueAside(t *testing.T) {
 	}
 }
 
-// TestCloseLeavesAFailedDiskAlone holds that nothing is carried from the log into the database once a sync has failed.
-func TestCloseLeavesAFailedDiskAlone(t *testing.T) {
+// TestAFailedDiskIsLeftAlone holds that nothing is carried from the log into the database once a sync has failed: neither by
+// the checkpoint of each second nor by Close.
+func TestAFailedDiskIsLeftAlone(t *testing.T) {
 	dir := scratchDir(t)
 	s, err := storeUnderPower{synchronous: syncFull}.open(dir, func(error) {})
 	if err != nil {
@@ -61,11 +63,16 @@ func TestCloseLeavesAFailedDiskAlone(t *testing.T) {
 	if err := s.Commit(context.Background(), storetest.Records(0, 10, "pod-a")); err != nil {
 		t.Fatal(err)
 	}
+	s.file.writer.walBytes.Store(math.MinInt64 / 2) // no checkpoint before it fails
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.file.writer.die(errors.New("checkpoint: input/output error"))
+	s.file.writer.walBytes.Store(1)
+	for range 3 { // the first one has been dealt with when there is room for the third
+		s.file.checkpointer.kick <- struct{}{}
+	}
 	_ = s.Close()
 	after, err := os.ReadFile(path)
 	if err != nil || string(after) != string(before) || sizeOf(path+"-wal") == 0 {

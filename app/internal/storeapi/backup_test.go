@@ -42,6 +42,7 @@ func TestACopyMayTakeLongerThanACall(t *testing.T) {
 			return &storeapi.Copy{ReadCloser: body, Bytes: int64(len(content)), TakenAt: time.Now()}, nil
 		},
 	}))
+	server.Config.ReadHeaderTimeout = 10 * time.Second // else ReadTimeout is that of a new connection's header too
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	server.Start()
 	defer server.Close()
