@@ -40,7 +40,7 @@ func TestBackup(t *testing.T) {
 	copied, err := strconv.ParseFloat(match[1], 64)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, copied, before, "detections in the copy, and in the store before it")
-	require.InDelta(t, float64(time.Now().Unix()), storeMetric(t, s, "backup_last_verified_timestamp_seconds"), took.Seconds()+5)
+	require.InDelta(t, float64(began.Unix()), storeMetric(t, s, "backup_last_verified_timestamp_seconds"), took.Seconds()+5)
 
 	said = runFromCronJob(t, s, "backup-test-verify", []string{"backup", "verify", "--all"})
 	require.Contains(t, said, "good app-")
@@ -69,17 +69,31 @@ func TestBackupAtRelease(t *testing.T) {
 // storeMetric asks the store through a port-forward: the NetworkPolicies let nobody but Prometheus, the API and the backup in.
 func storeMetric(t *testing.T, s *stack.Stack, name string) float64 {
 	t.Helper()
+	var value float64
+	eventually(t, time.Minute, "the store's metric "+name, func() (err error) {
+		value, err = scrapeStore(t, s, name)
+		return err
+	})
+	return value
+}
+
+func scrapeStore(t *testing.T, s *stack.Stack, name string) (float64, error) {
+	t.Helper()
 	tunnel := k8s.NewTunnel(kubectlOptions(s), k8s.ResourceTypePod, "detection-api-store-0", 0, 8081)
-	require.NoError(t, tunnel.ForwardPortE(t))
+	if err := tunnel.ForwardPortE(t); err != nil {
+		return 0, err
+	}
 	defer tunnel.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+tunnel.Endpoint()+"/metrics", nil)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, err
+	}
 	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, err
+	}
 	defer response.Body.Close()
-	value, err := sumOf(response.Body, name)
-	require.NoError(t, err)
-	return value
+	return sumOf(response.Body, name)
 }
 
 // runFromCronJob runs a Job from the CronJob of the backup, with its own arguments or others, and returns its log.

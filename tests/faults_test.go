@@ -51,7 +51,7 @@ func TestKill(t *testing.T) {
 		acceptedMore(t, traffic, 100)
 		pod := randomPod(t, s, activeSlot(t, s))
 		require.NoError(t, faults.KillContainer(t.Context(), stack.Namespace, pod.Name, "detection-api"))
-		eventually(t, time.Minute, "the container to restart", func() error { return restarted(s, pod) })
+		eventually(t, 3*time.Minute, "the container to restart", func() error { return restarted(s, pod) })
 	}
 	// What was on its way to the killed process got no answer, which is no promise either.
 	everythingKept(t, s, api, traffic.Stop())
@@ -153,7 +153,11 @@ func missing(ids []string, there func(id string) bool) error {
 func queueDepth(t *testing.T, s *stack.Stack, want float64) error {
 	t.Helper()
 	sum := 0.0
-	for _, pod := range pods(t, s, "app=detection-api") {
+	running, err := pods(t, s, "app=detection-api")
+	if err != nil {
+		return err
+	}
+	for _, pod := range running {
 		value, err := metric(t.Context(), s, pod.Name, "offline_queue_depth")
 		if err != nil {
 			return err
@@ -193,25 +197,38 @@ func sumOf(exposition io.Reader, name string) (float64, error) {
 	return sum, nil
 }
 
-func pods(t *testing.T, s *stack.Stack, selector string) []corev1.Pod {
+// pods are those of the release that run.
+func pods(t *testing.T, s *stack.Stack, selector string) ([]corev1.Pod, error) {
 	t.Helper()
 	list, err := s.Kube.CoreV1().Pods(stack.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector, FieldSelector: "status.phase=Running"})
-	require.NoError(t, err)
-	return list.Items
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 func randomPod(t *testing.T, s *stack.Stack, slot string) corev1.Pod {
 	t.Helper()
-	all := pods(t, s, "app=detection-api,slot="+slot)
-	require.NotEmpty(t, all)
-	return all[rand.N(len(all))]
+	running, err := pods(t, s, "app=detection-api,slot="+slot)
+	require.NoError(t, err)
+	serving := slices.DeleteFunc(running, func(pod corev1.Pod) bool { return !serves(pod) })
+	require.NotEmpty(t, serving)
+	return serving[rand.N(len(serving))]
 }
 
 func activeSlot(t *testing.T, s *stack.Stack) string {
 	t.Helper()
-	service, err := s.Kube.CoreV1().Services(stack.Namespace).Get(t.Context(), "detection-api-service", metav1.GetOptions{})
+	slot, err := selectedSlot(t.Context(), s)
 	require.NoError(t, err)
-	return service.Spec.Selector["slot"]
+	return slot
+}
+
+func selectedSlot(ctx context.Context, s *stack.Stack) (string, error) {
+	service, err := s.Kube.CoreV1().Services(stack.Namespace).Get(ctx, "detection-api-service", metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return service.Spec.Selector["slot"], nil
 }
 
 // restarted says whether the killed container runs again in the same pod, and is ready.

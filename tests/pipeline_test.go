@@ -43,7 +43,7 @@ func TestDetection(t *testing.T) {
 // TestAnswer holds the contract of POST /api/v1/detections: what is answered is what TAK gets and what is stored, and to post it
 // again adds nothing.
 func TestAnswer(t *testing.T) {
-	_, api := installed(t)
+	s, api := installed(t)
 	body := load.Detections("answer", time.Now())(0)
 	answer, err := api.Post(t.Context(), body)
 	require.NoError(t, err)
@@ -73,6 +73,7 @@ func TestAnswer(t *testing.T) {
 	require.InDelta(t, 200, distance, 0.1, "200 m above the ground, the camera looks 45 degrees down")
 	require.Greater(t, position.LonDeg, sent.Sensor.LonDeg, "to the east")
 	require.InDelta(t, sent.Sensor.LatDeg, position.LatDeg, 1e-6)
+	onTAK(t, s, []string{answer.DetectionID()})
 }
 
 // TestUnauthorized holds that nothing gets in without a token, and that the platform needs none.

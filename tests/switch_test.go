@@ -48,22 +48,32 @@ type switchTimes struct{ firstAnswer, helm time.Duration }
 func promote(t *testing.T, s *stack.Stack, slot string) switchTimes {
 	t.Helper()
 	changed, answered := make(chan time.Time, 1), make(chan time.Time, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go watch(ctx, changed, func() bool { return activeSlot(t, s) == slot })
+	go watch(ctx, changed, func() bool {
+		selected, err := selectedSlot(ctx, s)
+		return err == nil && selected == slot
+	})
 	go watch(ctx, answered, func() bool { return answeringSlot(ctx, s) == slot })
 	start := time.Now()
 	options := helmOptions(s)
 	options.SetValues = map[string]string{"activeSlot": slot}
 	require.NoError(t, upgrade(t, s, options))
-	times := switchTimes{helm: time.Since(start)}
+	helmTook := time.Since(start)
+	at := receive(t, changed, "the Service to point to slot "+slot)
+	first := receive(t, answered, "an answer of slot "+slot)
+	return switchTimes{helm: helmTook, firstAnswer: max(0, first.Sub(at))}
+}
+
+func receive(t *testing.T, from <-chan time.Time, what string) time.Time {
+	t.Helper()
 	select {
-	case at := <-answered:
-		times.firstAnswer = max(0, at.Sub(<-changed))
-	case <-ctx.Done():
-		require.FailNow(t, "slot "+slot+" never answered")
+	case at := <-from:
+		return at
+	case <-time.After(2 * time.Minute):
+		require.FailNow(t, "waited 2 minutes in vain for "+what)
+		return time.Time{}
 	}
-	return times
 }
 
 // watch reports when a condition is first seen to hold.

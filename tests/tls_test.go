@@ -125,7 +125,9 @@ func sentBy(ctx context.Context, tak *stack.TAK, client string, ids []string) er
 func restarts(t *testing.T, s *stack.Stack) map[string]int32 {
 	t.Helper()
 	counts := map[string]int32{}
-	for _, pod := range pods(t, s, "app=detection-api") {
+	running, err := pods(t, s, "app=detection-api")
+	require.NoError(t, err)
+	for _, pod := range running {
 		if pod.DeletionTimestamp == nil {
 			counts[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
 		}
