@@ -101,7 +101,7 @@ func (r runner) execute(ctx context.Context, t test, binary, report, logFile str
 		return err
 	}
 	defer log.Close()
-	limit := 2*r.each + 5*time.Minute
+	limit := 3*r.each + 10*time.Minute // against hangs: some go on until they have done enough
 	child := exec.CommandContext(ctx, binary, "-test.run=^"+t.name+"$", "-test.v", "-test.count=1", "-test.timeout="+limit.String())
 	child.Dir = filepath.Join(r.module, t.dir)
 	child.Stdout, child.Stderr = log, log
