@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,9 +80,8 @@ func TestAnswer(t *testing.T) {
 // TestUnauthorized holds that nothing gets in without a token, and that the platform needs none.
 func TestUnauthorized(t *testing.T) {
 	s, api := installed(t)
-	before, err := s.TAK.IDs(t.Context())
-	require.NoError(t, err)
-	body := load.Detections("intruder", time.Now())(0)
+	const camera = "intruder"
+	body := load.Detections(camera, time.Now())(0)
 	for name, token := range map[string]string{"none": "", "garbage": "garbage", "another key's": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4IiwiZXhwIjo5OTk5OTk5OTk5fQ.c2ln"} {
 		answer, err := detectionapi.New(api.BaseURL, token).Post(t.Context(), body)
 		require.NoError(t, err)
@@ -90,9 +90,18 @@ func TestUnauthorized(t *testing.T) {
 	health, err := detectionapi.New(api.BaseURL, "").Get(t.Context(), "/health", "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, health.Status)
-	after, err := s.TAK.IDs(t.Context())
+	intruded := func() bool {
+		t.Helper()
+		events, err := s.TAK.Events(t.Context())
+		require.NoError(t, err)
+		return slices.ContainsFunc(events, func(event stack.Event) bool { return strings.Contains(event.Raw, camera) })
+	}
+	require.False(t, intruded(), "an event of the camera is on TAK")
+	answer, err := api.Post(t.Context(), body)
 	require.NoError(t, err)
-	require.Len(t, after, len(before), "nothing reached TAK")
+	require.True(t, answer.Accepted(), "the same body with a token: %d %s", answer.Status, answer.Body)
+	onTAK(t, s, []string{answer.DetectionID()})
+	require.True(t, intruded(), "no event names its camera, so that the check above could not have failed")
 }
 
 // TestBadInput holds that what is wrong is refused with the field named, through everything that lies before the service.

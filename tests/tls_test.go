@@ -149,4 +149,21 @@ func useEndpoint(t *testing.T, s *stack.Stack, endpoint string) {
 	})
 	require.NoError(t, upgrade(t, s, options))
 	require.NoError(t, slotsReady(t.Context(), s))
+	eventually(t, 2*time.Minute, "the pods from before the upgrade to be gone", func() error { return drained(t, s) })
+}
+
+// drained says whether no pod is on its way out: until its node has heard of it, such a pod is still given detections, and sends
+// them where it always did.
+func drained(t *testing.T, s *stack.Stack) error {
+	t.Helper()
+	there, err := pods(t, s, "app=detection-api")
+	if err != nil {
+		return err
+	}
+	for _, pod := range there {
+		if pod.DeletionTimestamp != nil {
+			return fmt.Errorf("pod %s still drains", pod.Name)
+		}
+	}
+	return nil
 }
