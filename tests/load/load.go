@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 // Result is what a run of requests came to.
 type Result struct {
 	Accepted []string      // ids that the API promised to keep
+	Stored   []string      // of these, those that the store had already: not answered 202
 	Queued   int           // of these, how many were answered 202
 	Failed   []string      // what went wrong with each request that was not accepted
 	Statuses map[int]int   // answers by status
@@ -76,7 +79,9 @@ func (g *Generator) send(ctx context.Context, n int) {
 		g.result.Accepted = append(g.result.Accepted, answer.DetectionID())
 		if answer.Status == http.StatusAccepted {
 			g.result.Queued++
+			return
 		}
+		g.result.Stored = append(g.result.Stored, answer.DetectionID())
 	}
 }
 
@@ -85,8 +90,10 @@ func (g *Generator) Snapshot() Result {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	copied := g.result
-	copied.Accepted = append([]string(nil), g.result.Accepted...)
-	copied.Failed = append([]string(nil), g.result.Failed...)
+	copied.Accepted = slices.Clone(g.result.Accepted)
+	copied.Stored = slices.Clone(g.result.Stored)
+	copied.Failed = slices.Clone(g.result.Failed)
+	copied.Statuses = maps.Clone(g.result.Statuses)
 	return copied
 }
 
